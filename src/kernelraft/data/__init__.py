@@ -1,0 +1,27 @@
+"""The contracts of data: what it holds, in the same order every time."""
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+from kernelraft.records import Example, Sample, Task
+
+
+@runtime_checkable
+class Tasks(Protocol):
+    """Yields tasks; splits never share a family."""
+
+    def tasks(self) -> Iterator[Task]: ...
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Yields samples with their tasks, to be judged."""
+
+    def samples(self) -> Iterator[tuple[Task, Sample]]: ...
+
+
+@runtime_checkable
+class Examples(Protocol):
+    """Yields examples to train on."""
+
+    def examples(self) -> Iterator[Example]: ...

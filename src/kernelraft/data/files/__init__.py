@@ -1,0 +1,125 @@
+"""data=files: tasks, samples and examples out of files, of this project's forms and of others'."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import PositiveInt
+
+from kernelraft.component import component
+from kernelraft.data.files.entry import Entry
+from kernelraft.data.files.rows import entry_of
+from kernelraft.errors import DataError
+from kernelraft.records import Example, Sample, Task
+from kernelraft.store import read, read_rows
+
+log = logging.getLogger("kernelraft")
+T = TypeVar("T")
+
+
+@component
+class Files:
+    """A .jsonl, .json or .parquet file, its rows known by their keys, or the folder of a run.
+
+    What a row cannot give (an example out of a kernel that nobody judged) is
+    counted, with the reason, in one line of the log.
+    """
+
+    path: Path
+    split: str | None
+    limit: PositiveInt | None
+
+    def tasks(self) -> Iterator[Task]:
+        """The programs to write, in the order of the file.
+
+        Raises:
+            DataError: the file is missing, a row is not of a known form, or none holds a task.
+        """
+        return self._kept("tasks", lambda entry: entry.task)
+
+    def samples(self) -> Iterator[tuple[Task, Sample]]:
+        """The programs that were written, with their tasks, to be judged.
+
+        Raises:
+            DataError: as for tasks.
+        """
+        if self.path.is_dir():
+            return self._select("samples", self._samples_of_run(), _pair)
+        return self._kept("samples", _pair)
+
+    def examples(self) -> Iterator[Example]:
+        """The conversations to train on: chats, known answers, and traces that were found right.
+
+        Raises:
+            DataError: as for tasks.
+        """
+        return self._kept("examples", lambda entry: entry.example)
+
+    def _kept(self, what: str, part: Callable[[Entry], T | None]) -> Iterator[T]:
+        return self._select(what, self._entries(self._file(what)), part)
+
+    def _select(self, what: str, entries: Iterator[Entry], part: Callable[[Entry], T | None]) -> Iterator[T]:
+        """Yield the parts of the wanted split, `limit` at most; say what was left out and why."""
+        kept, dropped = 0, Counter[str]()
+        for entry in entries:
+            found = part(entry)
+            if self.split is not None and entry.split != self.split:
+                dropped[f"of split {entry.split}"] += 1
+            elif found is None:
+                dropped[entry.lacks] += 1
+            else:
+                yield found
+                kept += 1
+                if kept == self.limit:
+                    break
+        reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.most_common())
+        if not kept:
+            raise DataError(f"{self.path}: expected {what}, found {reasons or 'no rows'}")
+        if dropped:
+            log.info("%s: %d %s, left out %s", self.path, kept, what, reasons)
+
+    def _file(self, what: str) -> Path:
+        """Find the file to read: in a run's folder the one that its stage named so."""
+        if not self.path.exists():
+            raise DataError(
+                f"{self.path} is not there: set data.path to a .jsonl, .json or .parquet file or to the folder of a run"
+            )
+        if not self.path.is_dir():
+            return self.path
+        names = [f"{what}.jsonl", f"{what}.parquet"]
+        for name in names:
+            if (self.path / name).is_file():
+                return self.path / name
+        found = ", ".join(sorted(file.name for file in self.path.iterdir())) or "nothing"
+        raise DataError(f"{self.path}: expected {' or '.join(names)} in the folder of a run, found {found}")
+
+    def _entries(self, path: Path) -> Iterator[Entry]:
+        """Read the rows of one file. A repeated id is refused where rows name their ids, else left out."""
+        lines: dict[str, int] = {}
+        for number, row in read_rows(path):
+            try:
+                entry = entry_of(row)
+            except DataError as error:
+                raise DataError(f"{path}:{number}: {error}") from None
+            first = lines.setdefault(entry.id, number)
+            if first == number:
+                yield entry
+            elif "id" in row:
+                raise DataError(f"{path}:{number}: expected an id of its own, found {entry.id} of line {first}")
+            else:
+                yield Entry(id=entry.id, split=entry.split, lacks=f"the same as line {first}")
+
+    def _samples_of_run(self) -> Iterator[Entry]:
+        path = self._file("samples")
+        tasks = {task.id: task for task in read(Task, self._file("tasks"))}
+        for sample in read(Sample, path):
+            if sample.task_id not in tasks:
+                raise DataError(f"{path}: sample {sample.id} is of task {sample.task_id}, which tasks do not hold")
+            task = tasks[sample.task_id]
+            yield Entry(id=sample.id, split=task.split, task=task, sample=sample)
+
+
+def _pair(entry: Entry) -> tuple[Task, Sample] | None:
+    return (entry.task, entry.sample) if entry.task and entry.sample else None

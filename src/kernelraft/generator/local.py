@@ -1,0 +1,108 @@
+"""The model in training writes the samples itself."""
+
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from kernelraft.answer import extract
+from kernelraft.component import component
+from kernelraft.errors import ModelUnavailable
+from kernelraft.generator import sample_id
+from kernelraft.model import Loaded, Model
+from kernelraft.records import Message, Sample, Task, digest
+
+
+@component
+class Local:
+    """Samples a checkpoint in batches on one device.
+
+    A batch is decided by the tasks and attempts asked for, never by what is
+    known already: floating-point sums depend on a batch's shape.
+    """
+
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"accelerator"})
+
+    model: Model
+    checkpoint: Path | None
+    temperature: Annotated[float, Field(ge=0)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    max_new_tokens: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)]
+    accelerator: str
+    threads: Annotated[int, Field(ge=1)] | None
+
+    def at(self, checkpoint: Path) -> "Local":
+        return replace(self, checkpoint=checkpoint)
+
+    @contextmanager
+    def open(self) -> Iterator["_Writer"]:
+        if self.checkpoint is None and not hasattr(self.model, "repository"):
+            raise ModelUnavailable(
+                f"model {self.model.name} has no weights of its own: give checkpoint=runs/<name>/model"
+            )
+        import torch
+        from lightning.fabric import Fabric
+
+        from kernelraft.model.checkpoint import fingerprint, load, load_checkpoint
+
+        torch.set_num_threads(self.threads or torch.get_num_threads())
+        device = Fabric(accelerator=self.accelerator, devices=1).device
+        if self.checkpoint is None:
+            weights = self.model.weights(Path(), (), 0)
+            loaded, origin = load(weights, self.model, device), f"{weights.path}@{weights.revision}"
+        else:
+            loaded, origin = load_checkpoint(self.checkpoint, self.model, device), fingerprint(self.checkpoint)
+        loaded.module.eval()
+        name = digest(origin, self.temperature, self.top_p, self.max_new_tokens)
+        yield _Writer(self, loaded, device, name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    recipe: Local
+    loaded: Loaded
+    device: Any
+    name: str
+
+    def count(self, tasks: Sequence[Task], attempts: range, seed: int, known: Container[str]) -> int:
+        return sum(sample_id(task, self.name, n, seed) not in known for task in tasks for n in attempts)
+
+    def write(
+        self, tasks: Sequence[Task], attempts: range, seed: int, known: Container[str]
+    ) -> Iterator[Sample]:
+        from kernelraft.model.chat import encode, render
+
+        tokenizer = self.loaded.tokenizer
+        jobs = []
+        for task in tasks:
+            prompt = encode(tokenizer, render(tokenizer, [Message(role="user", content=task.prompt)], ask=True))
+            jobs += [(task, n, prompt, sample_id(task, self.name, n, seed)) for n in attempts]
+        jobs.sort(key=lambda job: len(job[2]))
+        size = self.recipe.batch_size
+        for start in range(0, len(jobs), size):
+            batch = jobs[start : start + size]
+            if any(key not in known for _, _, _, key in batch):
+                yield from self._batch(batch, known)
+
+    def _batch(self, batch: list[tuple[Task, int, list[int], str]], known: Container[str]) -> Iterator[Sample]:
+        from kernelraft.model.sampling import Sampling, sample
+
+        r = self.recipe
+        how = Sampling(temperature=r.temperature, top_p=r.top_p, max_new_tokens=r.max_new_tokens)
+        completions = sample(
+            self.loaded, [prompt for _, _, prompt, _ in batch], [key for *_, key in batch], how, self.device
+        )
+        for (task, n, prompt, key), completion in zip(batch, completions, strict=True):
+            if key in known:
+                continue
+            answer = extract(completion.text)
+            yield Sample(
+                id=key, task_id=task.id, index=n, text=completion.text, code=answer.code,
+                reasoning=answer.reasoning, model=self.name,
+                finish_reason="stop" if completion.ended else "length",
+                prompt_tokens=len(prompt), completion_tokens=completion.tokens,
+            )  # fmt: skip

@@ -1,0 +1,120 @@
+"""One confined child as the judge sees it: asked in lockstep, timed and weighed from outside, killed with its tree."""
+
+import contextlib
+import math
+import os
+import select
+import signal
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from kernelraft.kernel import channel
+from kernelraft.kernel.channel import Lost
+from kernelraft.kernel.faults import Fault, tidy
+from kernelraft.kernel.forkserver import Client
+from kernelraft.records import Reason
+
+_POLL_S = 0.05
+_PAGE = os.sysconf("SC_PAGESIZE")
+_REPORTABLE = frozenset(Reason) - {Reason.WORKER_LOST, Reason.IMPLAUSIBLE}
+
+
+class Deadline:
+    """The wall-clock time that a candidate has for everything together."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds left. Raises Fault where there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise Fault(Reason.TIMEOUT, f"not done after {self.seconds:g} s")
+        return left
+
+
+class Child:
+    """Forked by a zygote on entry, dead with all its descendants on exit.
+
+    Its descriptors are a control socket, then `fds`, then its log. Memory is limited twice:
+    RLIMIT_DATA refuses an allocation, and this side kills where shared memory went past that.
+    """
+
+    def __init__(self, zygote: Client, role: str, fds: list[int], memory_mib: int, deadline: Deadline, **args: Any) -> None:
+        self._zygote, self._role, self._fds = zygote, role, fds
+        self._memory_mib, self._deadline = memory_mib, deadline
+        self._args = {**args, "memory_mib": memory_mib, "cpu_s": math.ceil(deadline.seconds) + 1}
+
+    def __enter__(self) -> "Child":
+        self._sock, theirs = channel.pair()
+        self._log = os.memfd_create("log", os.MFD_CLOEXEC)
+        self._status: int | None = None
+        with theirs:
+            fds = [theirs.fileno(), *self._fds, self._log]
+            self._pid, self._pidfd = self._zygote.fork(self._role, self._args, fds)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self._reap()
+        finally:
+            self._sock.close()
+            os.close(self._log)
+            os.close(self._pidfd)
+
+    def _reap(self) -> int:
+        if self._status is None:
+            self._status = self._zygote.reap(self._pid)
+        return self._status
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The child's answer. Raises Fault where it reports one, breaks the protocol, dies, or takes too long or much."""
+        with contextlib.suppress(Lost):  # dead already: the answer will say how
+            channel.send(self._sock, request)
+        self._wait(self._sock.fileno())
+        try:
+            reply, fds = channel.receive(self._sock)
+        except Lost:
+            raise self._death() from None
+        for fd in fds:
+            os.close(fd)
+        if "reason" in reply:
+            if reply["reason"] not in _REPORTABLE:
+                raise Fault(Reason.RUNTIME_ERROR, "its process sent a malformed answer")
+            raise Fault(Reason(reply["reason"]), tidy(str(reply.get("detail"))))
+        return reply
+
+    def finish(self) -> int:
+        """Wait for the child's own end; its wait status. Raises Fault as `ask` does."""
+        self._wait(self._pidfd)
+        return self._reap()
+
+    def _wait(self, fd: int) -> None:
+        while not select.select([fd], [], [], min(_POLL_S, self._deadline.left()))[0]:
+            if self._resident_mib() > self._memory_mib:
+                raise Fault(Reason.OUT_OF_MEMORY, f"more than {self._memory_mib} MiB in use")
+
+    def _resident_mib(self) -> int:
+        try:
+            return int(Path(f"/proc/{self._pid}/statm").read_text().split()[1]) * _PAGE >> 20
+        except (OSError, IndexError):
+            return 0
+
+    def _death(self) -> Fault:
+        select.select([self._pidfd], [], [], 1.0)  # the socket closes a moment before the process is gone
+        status = self._reap()
+        if not os.WIFSIGNALED(status):
+            return Fault(Reason.RUNTIME_ERROR, "its process exited before it answered")
+        number = os.WTERMSIG(status)
+        if number == signal.SIGXCPU:
+            return Fault(Reason.TIMEOUT, f"not done after {self._deadline.seconds:g} s")
+        if number == signal.SIGKILL:  # nobody else sends it but the kernel, to free memory
+            return Fault(Reason.OUT_OF_MEMORY, "killed for its use of memory")
+        return Fault(Reason.RUNTIME_ERROR, f"killed by {signal.Signals(number).name}")
+
+    def log(self, size: int = 4000) -> str:
+        """The start of what the child printed."""
+        return os.pread(self._log, size, 0).decode("utf-8", "replace")

@@ -1,0 +1,249 @@
+"""The main process's end: servers, worker slots, a queue. Imports neither torch nor Triton and never unpickles.
+
+Everything dies with the main process, by any signal: the servers read an end of file, and
+all others die with their parent (PR_SET_PDEATHSIG).
+"""
+
+import contextlib
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from kernelraft.errors import VerifierUnavailable
+from kernelraft.kernel import channel, confine
+from kernelraft.kernel.channel import Lost
+from kernelraft.kernel.forkserver import Client
+from kernelraft.records import Reason, Status
+
+_START_S = 120  # importing torch and Triton from a cold disk takes most of it
+_SLACK_S = 120  # beyond a candidate's own time: the reference, on every trial
+_PASSED = ("LD_LIBRARY_PATH", "TMPDIR", "LANG")  # of the environment; no key and no path of the user's gets through
+
+_ANSWER_S = 30  # for what takes milliseconds
+_KINDS = ("run", "compile")
+
+Answer = dict[str, Any]
+
+
+def _environment() -> dict[str, str]:
+    package_root = str(Path(__file__).resolve().parents[2])
+    fixed = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/nonexistent",
+        "USER": "kernelraft",
+        "PYTHONPATH": package_root,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "TRITON_DEFAULT_FP_FUSION": "1",  # Triton warns where it is left to its default
+        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+    }
+    return {name: os.environ[name] for name in _PASSED if name in os.environ} | fixed
+
+
+class Server:
+    """One fork server process (server.py); `client` serves one thread at a time."""
+
+    def __init__(self, kind: str) -> None:
+        ours, theirs = channel.pair()
+        self._log = os.memfd_create("log", os.MFD_CLOEXEC)
+        command = [sys.executable, "-m", "kernelraft.kernel.server", kind, str(theirs.fileno())]
+        with theirs:
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._log,
+                start_new_session=True,
+                cwd="/",
+            )
+        self.client = Client(ours)
+
+    def ready(self) -> None:
+        """Wait until it serves. Raises VerifierUnavailable with the last line that it wrote."""
+        self.client.sock.settimeout(_START_S)
+        try:
+            channel.receive(self.client.sock)
+        except Lost as error:
+            said = os.pread(self._log, 1 << 20, 0).decode("utf-8", "replace").strip().splitlines()
+            raise VerifierUnavailable(f"the kernel server did not start: {said[-1] if said else error}") from None
+        self.client.sock.settimeout(_ANSWER_S)
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End it and everything below it."""
+        self.client.sock.close()
+        try:
+            self._process.wait(_ANSWER_S if self.alive() else 0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._log)
+
+
+class Slot:
+    """A judge with its two zygotes; when one of them fails, all three are replaced."""
+
+    def __init__(self, run: Client, compiling: Client, settings: Answer, answer_s: float) -> None:
+        self._sock, judge_main = socket.socketpair()
+        self._sock.settimeout(answer_s)
+        judge_run, zygote_run = channel.pair()
+        judge_compile, zygote_compile = channel.pair()
+        self._pidfds: list[int] = []
+        with judge_main, judge_run, zygote_run, judge_compile, zygote_compile:
+            judge_fds = [s.fileno() for s in (judge_main, judge_run, judge_compile)]
+            self._start(run, "zygote", {}, [zygote_run.fileno()])
+            self._start(compiling, "zygote", {}, [zygote_compile.fileno()])
+            self._start(compiling, "judge", settings, judge_fds)
+
+    def _start(self, server: Client, role: str, args: Answer, fds: list[int]) -> None:
+        self._pidfds.append(server.fork(role, args, fds)[1])
+
+    def ask(self, reference: str, code: str) -> Answer:
+        """The judge's answer. Raises Lost where there is none."""
+        channel.send_stream(self._sock, {"reference": reference, "code": code})
+        answer = channel.receive_stream(self._sock)
+        if "lost" in answer:
+            raise Lost(answer["lost"])
+        return answer
+
+    def close(self) -> None:
+        self._sock.close()
+        for fd in self._pidfds:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
+            os.close(fd)
+
+
+class Pool:
+    """`workers` slots on one queue.
+
+    `settings` are the judge's (judge.py, Settings), plain data.
+    """
+
+    def __init__(self, workers: int, settings: Answer, *, allow_weak: bool) -> None:
+        self._workers, self._settings, self._allow_weak = workers, settings, allow_weak
+        self._queue: queue.SimpleQueue[tuple[Future[Answer], str, str] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._servers: list[Server] = []
+        self._threads: list[threading.Thread] = []
+
+    def open(self) -> None:
+        """Start everything. Raises VerifierUnavailable where the machine cannot, or cannot confine a candidate."""
+        try:
+            self._serve()
+            self._probe()
+        except BaseException:
+            self.close()
+            raise
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._workers)]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, reference: str, code: str) -> "Future[Answer]":
+        """Queue one evaluation: judge.py's plain verdict, with "seconds". Never raises for a lost worker."""
+        future: Future[Answer] = Future()
+        self._queue.put((future, reference, code))
+        return future
+
+    def close(self) -> None:
+        """End all processes; what is queued is cancelled, what is running is lost."""
+        self._drain()
+        with self._lock:
+            self._closed = True
+        for _ in self._threads:
+            self._queue.put(None)
+        for server in self._servers:
+            server.close()
+        for thread in self._threads:
+            thread.join()
+        self._servers.clear()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                job = self._queue.get_nowait()
+                if job:
+                    job[0].cancel()
+
+    def _serve(self) -> None:
+        """Both servers, started again where one has died."""
+        if len(self._servers) == len(_KINDS) and all(server.alive() for server in self._servers):
+            return
+        for server in self._servers:
+            server.close()
+        self._servers = [Server(kind) for kind in _KINDS]
+        for server in self._servers:
+            server.ready()
+
+    def _probe(self) -> None:
+        """Confine a child that runs nothing and look at what holds."""
+        ours, theirs = channel.pair()
+        control, childs = channel.pair()
+        log = os.memfd_create("log", os.MFD_CLOEXEC)
+        with ours, control:
+            with theirs, childs:
+                os.close(self._servers[0].client.fork("zygote", {}, [theirs.fileno()])[1])
+                args = {"cpu_s": 10, "memory_mib": self._settings["memory_mib"]}
+                ours.settimeout(_ANSWER_S)
+                os.close(Client(ours).fork("probe", args, [childs.fileno(), log])[1])
+            os.close(log)
+            control.settimeout(_ANSWER_S)
+            try:
+                layers = channel.receive(control)[0]["layers"]
+            except Lost:
+                layers = []
+        if not confine.is_enough(layers) and not self._allow_weak:
+            found = ", ".join(layers) or "no layer"
+            wanted = "landlock and seccomp, or namespaces and seccomp"
+            raise VerifierUnavailable(
+                f"verifier triton: expected {wanted} to confine untrusted kernels, found {found};"
+                " use another kernel or container profile, or set verifier.allow_weak_sandbox=true"
+            )
+
+    def _slot(self) -> Slot:
+        with self._lock:
+            if self._closed:
+                raise Lost("closed")
+            self._serve()
+            run, compiling = (server.client for server in self._servers)
+            return Slot(run, compiling, self._settings, self._settings["timeout_s"] + _SLACK_S)
+
+    def _work(self) -> None:
+        slot: Slot | None = None
+        while (job := self._queue.get()) is not None:
+            future, reference, code = job
+            if not future.set_running_or_notify_cancel():
+                continue
+            started = time.monotonic()
+            answer: Answer = {}
+            for _ in range(2):  # the second time on a fresh worker
+                try:
+                    slot = slot or self._slot()
+                    answer = slot.ask(reference, code)
+                    break
+                except (Lost, OSError, VerifierUnavailable) as error:
+                    answer = _lost(str(error))
+                    if slot:
+                        slot.close()
+                    slot = None
+            future.set_result(answer | {"seconds": time.monotonic() - started})
+        if slot:
+            slot.close()
+
+
+def _lost(why: str) -> Answer:
+    known = {"compiled": None, "correct": None, "targets": {}}
+    return {"status": Status.ABSTAIN, "reason": Reason.WORKER_LOST, "detail": f"the worker was lost twice: {why}", **known}

@@ -1,0 +1,97 @@
+"""`python -m kernelraft.kernel.server KIND FD`: imports and warms once what every candidate needs, then forks.
+
+Two kinds, as Triton decides at import whether `tl.sum` is interpreted or compiled:
+"run" for trial children, "compile" for compile children, ptxas and the judges.
+"""
+
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from kernelraft.kernel import channel, confine, forkserver, linux
+
+_PTXAS_BYTES = 1 << 26  # the largest cubin
+
+
+def main() -> None:
+    """Warm up, say so, serve until the main process is gone."""
+    kind, sock = sys.argv[1], socket.socket(fileno=int(sys.argv[2]))
+    linux.name_process(f"kr-{kind}")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process; this one follows it
+    os.environ["TRITON_INTERPRET"] = "1" if kind == "run" else "0"
+    roles = _run_roles() if kind == "run" else _compile_roles()
+    gc.collect()
+    gc.freeze()  # the children's collector does not touch, and so does not copy, these pages
+    gc.disable()
+    channel.send(sock, {"ready": True})
+    forkserver.serve(sock, roles)
+
+
+def _run_roles() -> dict[str, forkserver.Role]:
+    from kernelraft.kernel import interpreter, runner, warm
+
+    interpreter.install()
+    warm.interpret()
+    return {"zygote": _zygote({"trial": _confined(runner.trial), "probe": _confined(_probe)})}
+
+
+def _compile_roles() -> dict[str, forkserver.Role]:
+    from kernelraft.kernel import compiler, judge, warm
+
+    compiler.install()
+    warm.compile_one()
+    children = {"compile": _confined(compiler.compile_child), "ptxas": _confined(compiler.ptxas_child, exec_=True)}
+    return {"zygote": _zygote(children), "judge": judge.judge}
+
+
+def _zygote(roles: dict[str, Callable[..., None]]) -> forkserver.Role:
+    """A fork of this process that forks candidates: it holds no secret and never runs a candidate's code."""
+
+    def zygote(fds: list[int], _args: dict[str, Any]) -> None:
+        linux.name_process("kr-zygote")
+        os.setsid()
+        policy = confine.prepare()
+        linux.prctl(linux.PDEATHSIG, signal.SIGKILL)  # entering a user namespace cleared it
+        bound = {name: _with(policy, role) for name, role in roles.items()}
+        keep = () if policy.ruleset is None else (policy.ruleset,)
+        forkserver.serve(socket.socket(fileno=fds[0]), bound, keep)
+
+    return zygote
+
+
+def _with(policy: confine.Policy, role: Callable[..., None]) -> forkserver.Role:
+    def bound(fds: list[int], args: dict[str, Any]) -> None:
+        if policy.ruleset is None:
+            role(policy, fds, args)
+        else:
+            role(confine.Policy(fds[-1], policy.layers), fds[:-1], args)
+
+    return bound
+
+
+def _confined(role: Callable[..., None], *, exec_: bool = False) -> Callable[..., None]:
+    """A child on fds [..., log] that confines itself, output into the log, and then plays `role`."""
+
+    def child(policy: confine.Policy, fds: list[int], args: dict[str, Any]) -> None:
+        linux.name_process("kr-candidate")
+        null = os.open(os.devnull, os.O_RDONLY)
+        for fd, at in ((null, 0), (fds[-1], 1), (fds[-1], 2)):
+            os.dup2(fd, at)
+        os.close(null)
+        size = _PTXAS_BYTES if exec_ else 1 << 20
+        layers = confine.confine(policy, confine.Limits(args["cpu_s"], args["memory_mib"], size, exec_))
+        role(fds[:-1], {**args, "layers": layers})
+
+    return child
+
+
+def _probe(fds: list[int], args: dict[str, Any]) -> None:
+    channel.send(socket.socket(fileno=fds[0]), {"layers": confine.proven(args["layers"])})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""One whole evaluation with trusted programs, in the servers before they fork.
+
+Imports are not enough: the first dispatch mode loads some 800 further modules, the first
+launch and the first compile seconds of others. What is paid here, no candidate pays.
+"""
+
+import mmap
+
+import torch
+
+_SOURCE = '''
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.autotune(configs=[triton.Config({}, num_warps=4)], key=["n"])
+@triton.jit
+def kernel(x_ptr, w_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offs = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = offs < n
+    x = tl.load(x_ptr + offs, mask=mask, other=0.0)
+    x = tl.exp(x - tl.max(x, axis=0))
+    x = tl.where(mask, x / tl.sum(x, axis=0), 0.0) * tl.load(w_ptr) + tl.sigmoid(x) + tl.sqrt(tl.abs(x))
+    tl.store(out_ptr + offs, tl.maximum(x, 0.0), mask=mask)
+
+
+@triton.jit
+def dot(a_ptr, out_ptr, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)[:, None] * BLOCK + tl.arange(0, BLOCK)[None, :]
+    acc = tl.zeros((BLOCK, BLOCK), dtype=tl.float32)
+    for _ in range(0, 1):
+        a = tl.load(a_ptr + at)
+        acc += tl.dot(a, a, input_precision="ieee")
+    tl.store(out_ptr + at, acc)
+
+
+class ModelNew(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        out, square = torch.empty_like(x), torch.empty(16, 16, device=x.device)
+        kernel[(triton.cdiv(x.numel(), 128),)](x, self.w, out, x.numel(), BLOCK=128)
+        dot[(1,)](x, square, BLOCK=16)
+        return out.view(-1).reshape(x.shape)
+'''
+
+
+def interpret() -> None:
+    """Load and run the program as a candidate, then forget what it recorded."""
+    from kernelraft.kernel import interpreter, runner
+    from kernelraft.kernel.memory import Layout
+
+    _quiet()
+    first_autotune_config()
+    layout = Layout(len(_SOURCE))
+    x = torch.randn(16, 16)
+    spec = layout.place(x).plain()
+    inputs, outputs = mmap.mmap(-1, layout.size), mmap.mmap(-1, 1 << 16)
+    inputs[: len(_SOURCE)] = _SOURCE.encode()
+    candidate = runner.Candidate(inputs, outputs)
+    load = {"source": [0, len(_SOURCE)], "entries": ["ModelNew"], "seed": 0, "state": {}}
+    reading = {name: vars(torch.Tensor).get(name) for name in ("tolist", "numpy", "__array__", "__dlpack__")}
+    candidate.load({**load, "init": ["list", ["list"], ["dict"]]})
+    candidate.run({"inputs": ["list", ["tensor", spec]]})
+    for name, method in reading.items():
+        delattr(torch.Tensor, name) if method is None else setattr(torch.Tensor, name, method)
+    interpreter.record.__init__()  # type: ignore[misc]
+
+
+def compile_one() -> None:
+    """Compile the program for two generations of GPUs, and exercise what a reference needs."""
+    from kernelraft.kernel import compiler
+    from kernelraft.kernel.runner import load_source
+
+    _quiet()
+    first_autotune_config()
+    load_source(_SOURCE)
+    for kernel, pointers, rest in ((compiler.made[0], ("x_ptr", "w_ptr"), {"n": "i32"}), (compiler.made[1], ("a_ptr",), {})):
+        signature = {**dict.fromkeys((*pointers, "out_ptr"), "*fp32"), **rest, "BLOCK": "constexpr"}
+        launch = {"signature": signature, "constants": {"BLOCK": 64}, "options": {"num_warps": 4}}
+        for target in ("sm_80", "sm_90"):
+            compiler.to_ptx(kernel, launch, target)
+    compiler.made.clear()
+    with torch.no_grad():
+        torch.nn.Linear(4, 4)(torch.randn(2, 4)).softmax(-1).double().square().mean().sqrt()
+
+
+def _quiet() -> None:
+    torch.set_num_threads(1)  # before any parallel region: OpenMP does not survive a fork
+
+
+def first_autotune_config() -> None:
+    """Without a GPU nothing can be timed: @triton.autotune uses its first configuration."""
+    from triton.runtime.autotuner import Autotuner
+
+    real = Autotuner.__init__
+
+    def init(self: object, fn: object, names: object, configs: list[object], *args: object, **kwargs: object) -> None:
+        real(self, fn, names, configs[:1], *args, **kwargs)
+
+    Autotuner.__init__ = init

@@ -1,0 +1,57 @@
+"""The contract of a model: a recipe that says where weights are, or makes them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Base weights with their tokenizer: a folder on this machine, or a repository at a revision."""
+
+    path: str
+    revision: str | None = None
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What stays the same about a model, whoever trains or samples it."""
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        ...
+
+    @property
+    def dtype(self) -> str:
+        """Of the base weights, as torch names it: float32, bfloat16."""
+        ...
+
+    @property
+    def attention(self) -> str:
+        """The attention implementation of transformers: sdpa, eager, flex_attention."""
+        ...
+
+    @property
+    def lora_targets(self) -> list[str]:
+        """Names of the linear layers that LoRA adapts."""
+        ...
+
+    def weights(self, folder: Path, corpus: Sequence[str], seed: int) -> Weights:
+        """Where the base weights are; a model from scratch makes them in `folder`.
+
+        Its tokenizer is then trained on `corpus`.
+
+        Raises:
+            ModelUnavailable: the weights cannot be had here; one line says why.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A module on its device with its tokenizer (transformers' types)."""
+
+    module: Any
+    tokenizer: Any

@@ -1,0 +1,58 @@
+"""Models from scratch: any architecture of transformers, random weights, a BPE tokenizer trained on the spot."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kernelraft.component import component
+from kernelraft.errors import ModelUnavailable
+from kernelraft.model import Weights
+from kernelraft.model.bpe import train_tokenizer
+from kernelraft.model.silence import silence
+
+
+@component
+class Scratch:
+    """Made in a folder as `save_pretrained` leaves it; from there on it is loaded like any other model."""
+
+    name: str
+    architecture: str
+    config: dict[str, Any]
+    vocabulary: int
+    dtype: str
+    attention: str
+    lora_targets: list[str]
+
+    def weights(self, folder: Path, corpus: Sequence[str], seed: int) -> Weights:
+        if (folder / "config.json").exists():
+            return Weights(path=str(folder))
+        if not corpus:
+            raise ModelUnavailable(
+                f"model {self.name} is made from scratch and needs texts for its tokenizer: "
+                "train it first (stage=sft) and give checkpoint=runs/<name>/model"
+            )
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        silence()
+        tokenizer = train_tokenizer(corpus, self.vocabulary)
+        config = AutoConfig.for_model(
+            self.architecture, **self.config, vocab_size=len(tokenizer), bos_token_id=None,
+            pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
+        )  # fmt: skip
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            module = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, self.dtype))
+            _wake_routers(module)
+        tokenizer.save_pretrained(folder)
+        module.save_pretrained(folder)  # config.json last would be no sign: the folder belongs to an unfinished run
+        return Weights(path=str(folder))
+
+
+def _wake_routers(module: Any) -> None:
+    """Give routers of zeros random weights; zeros send every token to the same experts."""
+    import torch
+
+    for name, parameter in module.named_parameters():
+        if "router" in name and parameter.ndim == 2 and not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.02)

@@ -1,0 +1,161 @@
+"""What flows between stages: Task -> Sample -> Verdict -> Example. Stdlib only, frozen, plain data.
+
+Each is one row of JSONL or Parquet (store.py holds the schemas). Records refer
+to each other by id, never by object.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How a verification ended; ABSTAIN means that nobody knows, and carries no reward."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    ABSTAIN = "abstain"
+
+
+class Reason(StrEnum):
+    """Why a verdict is not PASS. The last two belong to ABSTAIN: nothing that a candidate can cause."""
+
+    SYNTAX = "SYNTAX"
+    COMPILE_ERROR = "COMPILE_ERROR"
+    RUNTIME_ERROR = "RUNTIME_ERROR"
+    TIMEOUT = "TIMEOUT"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    WRONG_SHAPE = "WRONG_SHAPE"
+    WRONG_DTYPE = "WRONG_DTYPE"
+    WRONG_VALUE = "WRONG_VALUE"
+    NOT_TRITON = "NOT_TRITON"
+    NONDETERMINISTIC = "NONDETERMINISTIC"
+    MUTATES_INPUT = "MUTATES_INPUT"
+    OUT_OF_BOUNDS = "OUT_OF_BOUNDS"
+    IMPLAUSIBLE = "IMPLAUSIBLE"
+    WORKER_LOST = "WORKER_LOST"
+    UNSUPPORTED = "UNSUPPORTED"
+
+
+ABSTAIN_REASONS = frozenset({Reason.WORKER_LOST, Reason.UNSUPPORTED})
+
+
+def digest(*parts: object, chars: int = 16) -> str:
+    """Hex digest of the parts' text, unambiguous about where one part ends: an id or a cache key."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = str(part).encode()
+        sha.update(len(data).to_bytes(8, "big") + data)
+    return sha.hexdigest()[:chars]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One program to write.
+
+    `family` is the unit of splitting: no two splits share one. Its part before
+    the first "/" is the `kind`, the coarse class that reports group by.
+    `answer` is a known right answer, where the data set has one.
+    """
+
+    id: str
+    family: str
+    language: str
+    prompt: str
+    reference: str
+    tests: str = ""
+    answer: str | None = None
+    split: str = "train"
+
+    @property
+    def kind(self) -> str:
+        return self.family.split("/", 1)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One turn of one conversation: what a generator wrote for a task.
+
+    `text` is the assistant's whole message, `code` the program inside it, byte
+    for byte ("" where none was found), `reasoning` what stood in <think>.
+    """
+
+    id: str
+    task_id: str
+    index: int
+    text: str
+    code: str
+    reasoning: str = ""
+    turn: int = 0
+    model: str = ""
+    finish_reason: str = "stop"
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one verifier said of one sample; `id` is the sample's.
+
+    `compiled` and `correct` are None where that was not reached. `speedup` is
+    None where nothing was timed: it is never invented. `targets` maps a GPU
+    target to "ok" or to the compiler's first line. `evaluator` is the hash of
+    the verifier's version and settings.
+    """
+
+    id: str
+    status: Status
+    reason: Reason | None
+    detail: str = ""
+    compiled: bool | None = None
+    correct: bool | None = None
+    speedup: float | None = None
+    reward: float | None
+    targets: dict[str, str] = field(default_factory=dict)
+    device: str = ""
+    evaluator: str = ""
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.reward is None) != (self.status is Status.ABSTAIN):
+            raise ValueError(f"reward is None exactly when abstaining, got {self.status} with {self.reward}")
+        if (self.reason is None) != (self.status is Status.PASS):
+            raise ValueError(f"a reason stands exactly where the status is not pass, got {self.reason}")
+        if self.reason is not None and (self.reason in ABSTAIN_REASONS) != (self.status is Status.ABSTAIN):
+            raise ValueError(f"{self.reason} does not belong to {self.status}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message of a training example; the loss is taken on it where `trained`."""
+
+    role: str
+    content: str
+    trained: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One conversation to train on. Made from a passing verdict by `Example.of`, or read from a file."""
+
+    id: str
+    task_id: str
+    messages: tuple[Message, ...]
+
+    @classmethod
+    def of(cls, task: Task, sample: Sample, verdict: Verdict) -> "Example":
+        """The example that teaches `sample`: the text that was verified is the text that is trained.
+
+        Raises:
+            ValueError: the verdict is another sample's or not a PASS, or the code that was
+                judged is not in the text byte for byte.
+        """
+        if verdict.id != sample.id or sample.task_id != task.id:
+            raise ValueError(f"sample {sample.id}: its task or verdict belongs to another sample")
+        if verdict.status is not Status.PASS:
+            raise ValueError(f"sample {sample.id}: only a PASS is trained, this is {verdict.status}")
+        if not sample.code or sample.code not in sample.text:
+            raise ValueError(f"sample {sample.id}: the judged code is not in the text")
+        prompt = Message(role="user", content=task.prompt)
+        answer = Message(role="assistant", content=sample.text, trained=True)
+        return cls(id=sample.id, task_id=task.id, messages=(prompt, answer))

@@ -1,0 +1,167 @@
+"""What lies in a run's folder, finished or not: its steps, tasks and logged curves. Nothing is written.
+
+A step is a folder with samples.jsonl or metrics.json, at or below the run's.
+A last line without its end, left by a process that was killed or still works,
+is passed over.
+"""
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kernelraft.errors import DataError
+from kernelraft.records import Example, Sample, Task, Verdict
+from kernelraft.store import from_row
+
+R = TypeVar("R", Task, Sample, Verdict, Example)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A sample with what is known of it; `trained` where an example was made of it."""
+
+    sample: Sample
+    verdict: Verdict | None
+    trained: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step's totals and samples; `name` is its path below the run, `seconds` its work, if known."""
+
+    name: str
+    metrics: dict[str, float]
+    judged: tuple[Judged, ...]
+    seconds: float | None
+    finished: bool
+
+
+def steps(source: Path) -> list[Step]:
+    """The steps in the order in which they began; parts of a step directly after it, in natural order."""
+    found = [
+        Path(folder)
+        for folder, _, files in os.walk(source)
+        if "samples.jsonl" in files or "metrics.json" in files
+    ]
+    below = [folder for folder in found if folder != source]
+    if not (source / "samples.jsonl").is_file() and below:
+        found = below  # the totals of a pipeline are not a step of it
+    return [_step(source, folder) for folder in sorted(found, key=_order(source))]
+
+
+def tasks(source: Path) -> dict[str, Task]:
+    """Every task of every tasks.jsonl, by id."""
+    return {task.id: task for path in sorted(source.rglob("tasks.jsonl")) for task in records(Task, path)}
+
+
+def logged(source: Path) -> dict[str, dict[int, float]]:
+    """Each metric that was logged, by step number; where a number comes twice, the last one counts."""
+    curves: dict[str, dict[int, float]] = {}
+    for _, row in _rows(source / "metrics.jsonl"):
+        at = row.get("step")
+        for key, value in numbers(row).items():
+            if isinstance(at, int) and key not in ("step", "at"):
+                curves.setdefault(key, {})[at] = value
+    return {key: dict(sorted(points.items())) for key, points in curves.items()}
+
+
+def records(cls: type[R], path: Path) -> Iterator[R]:
+    """The whole lines of a file of records; none where the file is not there.
+
+    Raises:
+        DataError: a line is not such a record; it is named.
+    """
+    for number, row in _rows(path):
+        try:
+            yield from_row(cls, row)
+        except DataError as error:
+            raise DataError(f"{path}:{number}: {error}") from None
+
+
+def numbers(row: dict[str, Any]) -> dict[str, float]:
+    """The entries that are finite numbers."""
+    return {
+        key: value
+        for key, value in row.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    }
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if not path.is_file():
+        return
+    data = path.read_bytes()
+    for number, line in enumerate(data[: data.rfind(b"\n") + 1].split(b"\n"), 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{path}:{number} is not JSON: {error}") from None
+            if not isinstance(row, dict):
+                raise DataError(f"{path}:{number}: expected an object, found {type(row).__name__}")
+            yield number, row
+
+
+def _step(source: Path, folder: Path) -> Step:
+    totals = _object(folder / "metrics.json")
+    verdicts = {verdict.id: verdict for verdict in records(Verdict, folder / "verdicts.jsonl")}
+    trained = {
+        example.id
+        for name in ("examples.jsonl", "kept.jsonl")
+        for example in records(Example, folder / name)
+    }  # fmt: skip
+    judged = tuple(
+        Judged(sample=sample, verdict=verdicts.get(sample.id), trained=sample.id in trained)
+        for sample in records(Sample, folder / "samples.jsonl")
+    )
+    metrics = numbers(totals)
+    seconds = metrics.pop("wall_s", None)
+    if seconds is None and (spent := folder / ".spent.json").is_file():
+        seconds = float(json.loads(spent.read_text()))
+    return Step(
+        name=_name(source, folder),
+        metrics=metrics,
+        judged=judged,
+        seconds=seconds,
+        finished=bool(totals) or not (folder.name.startswith(".") or (folder / "config.json").is_file()),
+    )
+
+
+def _name(source: Path, folder: Path) -> str:
+    """'.cycle-2' is the folder of a cycle that is being filled: see `Run.once`."""
+    if folder == source:
+        return source.resolve().name
+    return "/".join(part.removeprefix(".") for part in folder.relative_to(source).parts)
+
+
+def _order(source: Path) -> Any:
+    declared = _object(source / "config.json").get("stage", {}).get("steps")
+    named = list(declared) if isinstance(declared, dict) else []
+
+    def key(folder: Path) -> tuple[Any, ...]:
+        if folder == source:
+            return (-1, 0.0, [])
+        name = _name(source, folder)
+        top = name.split("/", 1)[0]
+        place = named.index(top) if top in named else len(named)
+        natural = [(int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name)]
+        return (place, _begun(source / folder.relative_to(source).parts[0]), natural)
+
+    return key
+
+
+def _begun(folder: Path) -> float:
+    """When the step's config was written, the first thing that it does."""
+    files = [folder / name for name in ("config.json", "samples.jsonl", "metrics.json")]
+    times = [path.stat().st_mtime for path in files if path.is_file()]
+    return times[0] if times else 0.0
+
+
+def _object(path: Path) -> dict[str, Any]:
+    data = json.loads(path.read_text()) if path.is_file() else {}
+    return data if isinstance(data, dict) else {}

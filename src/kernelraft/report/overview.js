@@ -1,0 +1,107 @@
+// The upper half: heading, totals and charts, from what the run has.
+const LAST = data.benchmarks.at(-1), FIRST = data.benchmarks[0];
+const SERIES = ["c0", "c1", "c2", "c3", "c4", "c5"];
+const colorOf = new Map(data.benchmarks.map((benchmark, at) => [benchmark.step,
+  benchmark === LAST ? "strong" : benchmark === FIRST ? "quiet" : SERIES[at % SERIES.length]]));
+const pointsOf = (score) => `${signed(score.value)} points`;
+const rangeOf = (score) => `95% interval ${signed(score.low)} to ${signed(score.high)}`;
+
+function tile(name, value, note, strong) {
+  return el("div", { class: `tile ${strong ? "first" : ""}` },
+    el("div", { class: "tile-name" }, name), el("div", { class: "tile-value" }, value),
+    el("div", { class: "tile-note" }, note));
+}
+function tiles() {
+  const found = [];
+  if (LAST) {
+    const now = percent(LAST.pass_at[1].value);
+    const value = LAST === FIRST ? now
+      : [el("span", { class: "was" }, percent(FIRST.pass_at[1].value)), el("span", { class: "arrow" }, "→"), now];
+    const on = LAST.tasks ? ` on ${count(LAST.tasks)} tasks` : "";
+    const note = LAST.change ? `${FIRST.step} → ${LAST.step}: ${pointsOf(LAST.change)}, ${rangeOf(LAST.change)}` : LAST.step;
+    found.push(tile(`pass@1${on}`, value, note, true));
+  }
+  if (data.over_control) {
+    found.push(tile("after against control", pointsOf(data.over_control), `${rangeOf(data.over_control)}, paired by task`));
+  }
+  const all = data.steps.reduce((sum, step) => sum + total(step), 0);
+  const passed = data.steps.reduce((sum, step) => sum + (step.outcomes.pass || 0), 0);
+  const trained = data.steps.reduce((sum, step) => sum + step.trained, 0);
+  if (all) found.push(tile("samples judged", count(all), `${count(passed)} passed`));
+  if (trained) found.push(tile("kept for training", count(trained), "each one passed"));
+  const seconds = data.steps.filter((step) => data.times.includes(step.name)).reduce((sum, step) => sum + step.seconds, 0);
+  if (seconds) found.push(tile("time", duration(seconds), `${data.times.length} steps`));
+  return found;
+}
+const total = (step) => Object.values(step.outcomes).reduce((sum, number) => sum + number, 0);
+
+function benchmarkCard() {
+  const groups = data.benchmarks.map((benchmark) => ({ name: benchmark.step, color: colorOf.get(benchmark.step),
+    bars: Object.entries(benchmark.pass_at).map(([k, score]) => ({ name: `pass@${k}`, ...score })) }));
+  const ks = [...new Set(data.benchmarks.flatMap((benchmark) => Object.keys(benchmark.pass_at)))];
+  const legend = ks.map((k, n) => key(`pass@${k}`, "strong", n ? "light" : ""));
+  return card("Benchmarks", "Lines: 95% intervals over tasks", barChart("pass@k by benchmark", groups), legend);
+}
+function roundsCards() {
+  return Object.entries(data.rounds).map(([step, { pass_rate = [], gate = [], kept = [] }]) => {
+    const rounds = [...new Set([...pass_rate, ...gate].map((point) => point[0]))].sort((a, b) => a - b);
+    const few = rounds.length <= 8, keptAt = new Map(kept);
+    const series = [
+      { name: "pass rate while sampling", color: "strong", points: pass_rate, dots: few, labels: few },
+      { name: "gate: held-out pass rate", color: "c1", points: gate, dots: few },
+    ].filter((one) => one.points.length);
+    if (!series.length) return null;
+    const xTicks = few ? rounds.map((n) => [n, keptAt.has(n) ? `${n} · ${count(keptAt.get(n))} kept` : String(n)]) : null;
+    return card(`${step} by cycle`, kept.length && few ? "kept: samples that were trained on" : "",
+      lineChart("pass rate by cycle", series, { rate: true, xName: "cycle", xTicks }), series.map((one) => key(one.name, one.color)));
+  });
+}
+function lossCard() {
+  const series = Object.entries(data.losses).map(([name, points], at) => ({ name, points, color: SERIES[at % SERIES.length] }));
+  return card("Training loss", "nats per token, logarithmic",
+    lineChart("training loss", series, { log: true, xName: "step" }), series.map((one) => key(one.name, one.color)));
+}
+function kindCard() {
+  const kinds = [...new Set(data.benchmarks.flatMap((benchmark) => Object.keys(benchmark.kinds)))];
+  const dotsOf = (kind) => data.benchmarks.filter((one) => kind in one.kinds)
+    .map((one) => ({ name: one.step, color: colorOf.get(one.step), value: one.kinds[kind] }));
+  const rows = kinds.map((kind) => ({ name: kind, dots: dotsOf(kind) }));
+  rows.sort((a, b) => b.dots.at(-1).value - a.dots.at(-1).value);
+  return card("pass@1 by kind", "of problem", dotChart("pass@1 by kind of problem", rows),
+    data.benchmarks.map((benchmark) => key(benchmark.step, colorOf.get(benchmark.step), "round")));
+}
+const REASONS = ["pass", "WRONG_VALUE", "WRONG_SHAPE", "WRONG_DTYPE", "OUT_OF_BOUNDS", "NONDETERMINISTIC", "MUTATES_INPUT",
+  "COMPILE_ERROR", "SYNTAX", "RUNTIME_ERROR", "TIMEOUT", "OUT_OF_MEMORY", "NOT_TRITON", "IMPLAUSIBLE",
+  "WORKER_LOST", "UNSUPPORTED", "unjudged"];
+function outcomeCard(pick) {
+  const steps = data.steps.filter(total);
+  const rows = steps.map((step) => ({ name: step.name, note: percent((step.outcomes.pass || 0) / total(step), 0),
+    parts: REASONS.filter((reason) => step.outcomes[reason]).map((reason) => ({ name: reason, color: `r-${reason}`,
+      value: step.outcomes[reason], pick: () => pick(step.name, reason) })) }));
+  const seen = REASONS.filter((reason) => steps.some((step) => step.outcomes[reason]));
+  return card("How samples end", "click a part to see its samples",
+    stackChart("outcomes by step", rows, null, 96, 44), seen.map((reason) => key(reason, `r-${reason}`)));
+}
+function timeCard() {
+  const steps = data.steps.filter((step) => data.times.includes(step.name));
+  const longest = Math.max(...steps.map((step) => step.seconds), 0.1);
+  const rows = steps.map((step) => ({ name: step.name, note: duration(step.seconds) + (step.finished ? "" : " …"),
+    parts: [{ color: "strong", value: step.seconds, text: duration(step.seconds) + (step.finished ? "" : ", unfinished") }] }));
+  return card("Time by step", "", stackChart("time by step", rows, longest, 84, 92));
+}
+function overview(pick) {
+  document.getElementById("top").append(
+    el("div", { class: "mark", "aria-hidden": "true" }, "K"),
+    el("div", {}, el("h1", {}, data.title), el("p", {}, `Kernelraft · run ${data.source} · ${data.made}`)),
+    el("a", { class: "jump", href: "#samples" }, "Browse the samples ↓"));
+  document.getElementById("tiles").append(...tiles());
+  const cards = [
+    data.benchmarks.length && benchmarkCard(),
+    ...roundsCards(),
+    Object.keys(data.losses).length && lossCard(),
+    data.benchmarks.some((benchmark) => Object.keys(benchmark.kinds).length) && kindCard(),
+    data.steps.some(total) && outcomeCard(pick),
+    data.times.length && timeCard(),
+  ];
+  document.getElementById("charts").append(...cards.filter(Boolean));
+}

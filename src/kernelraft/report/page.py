@@ -1,0 +1,44 @@
+"""One HTML file that needs nothing else: styles, code and data are in it.
+
+Samples are untrusted. Their text reaches the page as JSON without any "<", the
+page's code only ever writes it as text, and the page's policy lets no script
+but its own run and nothing be loaded.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+STYLES = ("page.css", "samples.css")
+SCRIPTS = ("dom.js", "code.js", "axes.js", "charts.js", "overview.js", "filters.js", "detail.js", "samples.js")
+
+
+def render(data: dict[str, Any]) -> str:
+    """The page that shows `data` (see data.py)."""
+    style = "\n".join(_part(name) for name in STYLES)
+    script = '"use strict";\n' + "\n".join(_part(name) for name in SCRIPTS)
+    parts = {
+        "title": html.escape(str(data["title"])),
+        "policy": f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'",
+        "style": style,
+        "script": script,
+        "data": inert_json(data),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda hole: parts[hole[1]], _part("page.html"))
+
+
+def inert_json(data: Any) -> str:
+    """JSON in ASCII without "<": no text in it can end a script element or open a comment."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _part(name: str) -> str:
+    return (files("kernelraft.report") / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

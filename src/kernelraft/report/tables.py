@@ -1,0 +1,85 @@
+"""The report on the terminal: benchmarks, pass rate by kind, time by step."""
+
+from rich.table import Table
+
+from kernelraft.report.facts import Facts, Score, outcomes
+
+
+def tables(facts: Facts) -> list[Table]:
+    """Those for which the run has something to say."""
+    found = [_benchmarks(facts), _kinds(facts), _times(facts)]
+    return [table for table in found if table.row_count]
+
+
+def seconds_text(seconds: float) -> str:
+    """'8.1 s', '2 min 05 s' or '1 h 04 min'."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _benchmarks(facts: Facts) -> Table:
+    table = Table(title="Benchmarks, with 95% intervals over tasks", title_justify="left")
+    table.add_column("")
+    ks = sorted({k for benchmark in facts.benchmarks for k in benchmark.pass_at})
+    for k in ks:
+        table.add_column(f"pass@{k}", justify="right")
+    compared = any(benchmark.change for benchmark in facts.benchmarks)
+    if compared:
+        table.add_column(f"pass@1 - {facts.benchmarks[0].step}", justify="right")
+    for benchmark in facts.benchmarks:
+        cells = [_rate(benchmark.pass_at.get(k)) for k in ks]
+        if compared:
+            cells.append(_points(benchmark.change))
+        table.add_row(benchmark.step, *cells)
+    if facts.over_control:
+        table.caption = f"after - control: {_points(facts.over_control)} points of pass@1, paired by task"
+        table.caption_justify = "left"
+    return table
+
+
+def _kinds(facts: Facts) -> Table:
+    table = Table(title="pass@1 by kind of problem", title_justify="left")
+    table.add_column("")
+    for benchmark in facts.benchmarks:
+        table.add_column(benchmark.step, justify="right")
+    for kind in sorted({kind for benchmark in facts.benchmarks for kind in benchmark.kinds}):
+        rates = [benchmark.kinds.get(kind) for benchmark in facts.benchmarks]
+        table.add_row(kind, *("" if rate is None else f"{rate:.1%}" for rate in rates))
+    return table
+
+
+def _times(facts: Facts) -> Table:
+    table = Table(title="Time by step", title_justify="left", show_footer=True)
+    total = sum(step.seconds or 0.0 for step in facts.times)
+    table.add_column("", footer="all")
+    table.add_column("time", justify="right", footer=seconds_text(total))
+    table.add_column("samples", justify="right", footer=f"{sum(len(s.judged) for s in facts.steps):,}")
+    table.add_column("passed", justify="right", footer="")
+    for step in facts.times:
+        parts = [part for part in facts.steps if part.name == step.name or part.name.startswith(f"{step.name}/")]
+        count = sum(len(part.judged) for part in parts)
+        passed = sum(outcomes(part)["pass"] for part in parts)
+        unfinished = "" if step.finished else " (unfinished)"
+        table.add_row(
+            step.name + unfinished,
+            seconds_text(step.seconds or 0.0),
+            f"{count:,}" if count else "",
+            f"{passed / count:.1%}" if count else "",
+        )
+    return table
+
+
+def _rate(score: Score | None) -> str:
+    if score is None:
+        return ""
+    if score.low is None or score.high is None:
+        return f"{score.value:.1%}"
+    return f"{score.value:.1%} ({100 * score.low:.1f} to {100 * score.high:.1f})"
+
+
+def _points(score: Score | None) -> str:
+    if score is None or score.low is None or score.high is None:
+        return ""
+    return f"{100 * score.value:+.1f} ({100 * score.low:+.1f} to {100 * score.high:+.1f})"

@@ -1,0 +1,13 @@
+"""The contract of a stage."""
+
+from typing import Protocol, runtime_checkable
+
+from kernelraft.runs import Run
+from kernelraft.tracker import Metrics
+
+
+@runtime_checkable
+class Stage(Protocol):
+    """Does its work in `run.dir`, skipping what is already there, and returns its totals."""
+
+    def execute(self, run: Run) -> Metrics: ...

@@ -1,0 +1,82 @@
+"""pass@k of a checkpoint on tasks that it has not seen, with every sample and its verdict kept."""
+
+import logging
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from kernelraft.component import component
+from kernelraft.data import Tasks
+from kernelraft.errors import ConfigError, DataError
+from kernelraft.generator import Generator
+from kernelraft.records import Status
+from kernelraft.runs import Run
+from kernelraft.stage.attempts import Attempt, Attempts
+from kernelraft.statistics import bootstrap_interval, mean_pass_at_k, pass_at_k
+from kernelraft.tracker import Metrics
+from kernelraft.verifier import Verifier
+
+log = logging.getLogger("kernelraft")
+Count = Annotated[int, Field(ge=1)]
+
+
+@component
+class Benchmark:
+    """Leaves samples.jsonl and verdicts.jsonl; pass@k is unbiased, its interval resamples tasks."""
+
+    data: Tasks
+    generator: Generator
+    verifier: Verifier
+    checkpoint: Path | None
+    samples_per_task: Count
+    k: list[Count]
+    max_abstain: Annotated[float, Field(ge=0, le=1)]
+
+    def __post_init__(self) -> None:
+        if max(self.k, default=0) > self.samples_per_task:
+            raise ConfigError(
+                f"stage.k={self.k} needs samples_per_task >= {max(self.k)}, got {self.samples_per_task}"
+            )
+
+    def execute(self, run: Run) -> Metrics:
+        tasks = list(self.data.tasks())
+        if not tasks:
+            raise DataError("there is no task to benchmark on")
+        generator = self.generator.at(self.checkpoint) if self.checkpoint else self.generator
+        with (
+            self.verifier.open() as judge,
+            generator.open() as writer,
+            Attempts.open(run.dir, judge, self.max_abstain) as attempts,
+        ):
+            made = attempts.run(tasks, writer, range(self.samples_per_task), run.seed, run.dir.name)
+            metrics = attempts.metrics()
+        metrics |= scores(made, self.k)
+        log.info("pass@1 %.3f [%.3f, %.3f]", *(metrics[f"benchmark/pass@1{end}"] for end in ("", "_low", "_high")))
+        run.log(metrics, 0)
+        return metrics
+
+
+def scores(made: list[Attempt], ks: list[int]) -> Metrics:
+    """benchmark/pass@k with _low and _high (95 %), benchmark/kind/<kind> (pass@1), counts.
+
+    Abstained samples count for nothing; a task with fewer than k judged ones is left out of pass@k.
+    """
+    counts: dict[str, tuple[int, int]] = {}
+    kinds: dict[str, list[float]] = defaultdict(list)
+    for attempt in made:
+        if attempt.verdict.status is not Status.ABSTAIN:
+            n, c = counts.get(attempt.task.id, (0, 0))
+            counts[attempt.task.id] = (n + 1, c + (attempt.verdict.status is Status.PASS))
+    for task in {attempt.task.id: attempt.task for attempt in made}.values():
+        if task.id in counts:
+            kinds[task.kind].append(pass_at_k(*counts[task.id], 1))
+    metrics: Metrics = {"benchmark/tasks": float(len(counts)), "benchmark/samples": float(len(made))}
+    for k in sorted({1, *ks}):
+        enough = [count for count in counts.values() if count[0] >= k]
+        if enough:
+            low, high = bootstrap_interval([pass_at_k(*count, k) for count in enough])
+            metrics[f"benchmark/pass@{k}"] = mean_pass_at_k(enough, k)
+            metrics |= {f"benchmark/pass@{k}_low": low, f"benchmark/pass@{k}_high": high}
+    return metrics | {f"benchmark/kind/{kind}": sum(r) / len(r) for kind, r in sorted(kinds.items())}

@@ -1,0 +1,157 @@
+"""RAFT: sample, verify, keep the best verified, train, gate; repeat.
+
+Differs from the paper in that a task that is solved is not sampled again
+unless asked, and in that seed examples are replayed in every cycle.
+
+Source: Dong et al. 2023, arXiv:2304.06767, algorithm 1.
+"""
+
+import logging
+import os
+import random
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kernelraft.component import component
+from kernelraft.data import Examples, Tasks
+from kernelraft.errors import StageError
+from kernelraft.generator import Generator
+from kernelraft.model import Model
+from kernelraft.records import Example, Status, Task
+from kernelraft.runs import Run
+from kernelraft.stage.attempts import Attempt, Attempts, tallied
+from kernelraft.stage.selection import best_of, known_answer, unfiltered
+from kernelraft.store import read, read_rows, write, write_json
+from kernelraft.tracker import Metrics
+from kernelraft.trainer import Job, Trainer
+from kernelraft.verifier import Judge, Verifier
+
+log = logging.getLogger("kernelraft")
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@component
+class Raft:
+    """Leaves cycle-1/, cycle-2/, ... (samples, verdicts, kept examples, checkpoint) and `model`, the last that passed the gate.
+
+    `select` says what is trained beside the seed examples: `verified` is RAFT;
+    `nothing` (more steps on the seed data), `anything` (samples
+    whatever their verdict) and `answers` (the known answers: a ceiling) are its controls.
+    """
+
+    data: Tasks
+    seeds: Examples
+    model: Model
+    checkpoint: Path
+    generator: Generator
+    verifier: Verifier
+    trainer: Trainer
+    select: Literal["verified", "nothing", "anything", "answers"]
+    cycles: Count
+    samples_per_task: Count
+    until_solved: bool
+    keep_per_task: Count
+    keep_at_most: list[int] | None
+    gate_tasks: Annotated[int, Field(ge=0)]
+    gate_drop: Share
+    max_abstain: Share
+
+    def execute(self, run: Run) -> Metrics:
+        tasks = list(self.data.tasks())
+        gate, pool = tasks[: self.gate_tasks], tasks[self.gate_tasks :]
+        seeds = list(self.seeds.examples())
+        if not pool or not seeds:
+            raise StageError(f"RAFT needs tasks and seed examples, got {len(pool)} and {len(seeds)}")
+        current, steps = self.checkpoint, 0
+        with self.verifier.open() as judge:
+            best = self._gate(run.dir / "gate-0", current, gate, run.seed, judge)
+            for cycle in range(1, self.cycles + 1):
+                folder = run.dir / f"cycle-{cycle}"
+                kept = self._kept(folder, cycle, pool, current, run.seed, judge)
+                fresh = self._train(run, folder, cycle, current, seeds + kept, steps)
+                steps += int(fresh["train/steps"])
+                rate = self._gate(folder / "gate", folder / "model", gate, run.seed, judge)
+                passed = rate >= best - self.gate_drop
+                log.info(
+                    "cycle %d: %d of %d tasks kept, gate %.3f (before %.3f)%s",
+                    cycle, len(kept), len(pool), rate, best, "" if passed else ": rolled back",
+                )  # fmt: skip
+                run.log({"raft/kept": float(len(kept)), "raft/gate": rate, "raft/rolled_back": float(not passed)}, cycle)
+                if passed:
+                    current, best = folder / "model", max(best, rate)
+        _point(run.dir / "model", current)
+        return tallied(run.dir) | {"raft/kept": float(len(kept)), "raft/steps": float(steps), "raft/gate": best}
+
+    def _kept(
+        self, folder: Path, cycle: int, pool: list[Task], current: Path, seed: int, judge: Judge
+    ) -> list[Example]:
+        """The examples of this and the earlier cycles, one list on disk a cycle."""
+        if (folder / "kept.jsonl").exists():
+            return list(read(Example, folder / "kept.jsonl"))
+        before = list(read(Example, folder.with_name(f"cycle-{cycle - 1}") / "kept.jsonl")) if cycle > 1 else []
+        folder.mkdir(exist_ok=True)
+        if self.select == "nothing":
+            chosen: list[Example] = []
+        elif self.select == "answers":
+            chosen = [known_answer(task) for task in pool] if cycle == 1 else []
+        else:
+            solved = {example.task_id for example in before} if self.until_solved else set()
+            open_tasks = [task for task in pool if task.id not in solved]
+            made = self._sample(folder, cycle, open_tasks, current, seed, judge)
+            chosen = best_of(made, self.keep_per_task) if self.select == "verified" else unfiltered(made)
+        again = {example.task_id for example in chosen}
+        kept = [example for example in before if example.task_id not in again] + chosen
+        if self.keep_at_most is not None and len(kept) > self.keep_at_most[cycle - 1]:
+            kept = random.Random(f"{seed}/{cycle}").sample(kept, self.keep_at_most[cycle - 1])
+        write(folder / "kept.jsonl", kept)
+        return kept
+
+    def _sample(
+        self, folder: Path, cycle: int, tasks: list[Task], current: Path, seed: int, judge: Judge
+    ) -> list[Attempt]:
+        made: list[Attempt] = []
+        with (
+            self.generator.at(current).open() as writer,
+            Attempts.open(folder, judge, self.max_abstain) as attempts,
+        ):
+            rounds = [range(n, n + 1) for n in range(self.samples_per_task)]
+            for numbers in rounds if self.until_solved else [range(self.samples_per_task)]:
+                title = f"cycle {cycle} samples"
+                made += attempts.run(tasks, writer, numbers, seed * 1000 + cycle, title)
+                solved = {a.task.id for a in made if a.verdict.status is Status.PASS}
+                tasks = [task for task in tasks if task.id not in solved]
+        return made
+
+    def _train(
+        self, run: Run, folder: Path, cycle: int, current: Path, examples: list[Example], first_step: int
+    ) -> Metrics:
+        """Train this cycle's checkpoint, or read how an earlier attempt did."""
+        result = folder / "training.json"
+        inside = Run(folder, run.seed, run.log)
+        with inside.once("model") as out:
+            if out is not None:
+                job = Job(
+                    model=self.model, checkpoint=current, examples=examples, corpus=(), out=out,
+                    seed=run.seed * 1000 + cycle, log=run.log, title=f"cycle {cycle} training", first_step=first_step,
+                )  # fmt: skip
+                write_json(result, [self.trainer.fit(job)])
+        return dict(next(read_rows(result))[1])
+
+    def _gate(
+        self, folder: Path, checkpoint: Path, tasks: list[Task], seed: int, judge: Judge
+    ) -> float:
+        """Share of the gate's tasks that one sample each solves; 0 without a gate."""
+        if not tasks:
+            return 0.0
+        with self.generator.at(checkpoint).open() as writer, Attempts.open(folder, judge, self.max_abstain) as attempts:
+            made = attempts.run(tasks, writer, range(1), seed, "gate")
+        return sum(a.verdict.status is Status.PASS for a in made) / len(tasks)
+
+
+def _point(link: Path, checkpoint: Path) -> None:
+    """Make `link` name the checkpoint; relative, so that the run can be moved."""
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(checkpoint, link.parent))

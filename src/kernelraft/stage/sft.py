@@ -1,0 +1,40 @@
+"""Supervised fine-tuning: examples in, a checkpoint out."""
+
+from pathlib import Path
+
+from kernelraft.component import component
+from kernelraft.data import Examples, Tasks
+from kernelraft.errors import DataError
+from kernelraft.model import Model
+from kernelraft.records import Example
+from kernelraft.runs import Run
+from kernelraft.tracker import Metrics
+from kernelraft.trainer import Job, Trainer
+
+
+@component
+class Sft:
+    """Leaves `model/`, a checkpoint."""
+
+    data: Examples
+    model: Model
+    trainer: Trainer
+    checkpoint: Path | None
+    corpus: Tasks | None
+
+    def execute(self, run: Run) -> Metrics:
+        with run.once("model") as out:
+            if out is None:
+                return {}
+            examples = list(self.data.examples())
+            if not examples:
+                raise DataError("there is no example to train on")
+            job = Job(
+                model=self.model, checkpoint=self.checkpoint, examples=examples, corpus=self._texts(examples),
+                out=out, seed=run.seed, log=run.log, title="sft",
+            )  # fmt: skip
+            return self.trainer.fit(job)
+
+    def _texts(self, examples: list[Example]) -> list[str]:
+        texts = [message.content for example in examples for message in example.messages]
+        return texts + [task.prompt for task in self.corpus.tasks()] if self.corpus else texts

@@ -1,0 +1,59 @@
+"""Judge every sample of a source."""
+
+from typing import Annotated
+
+from pydantic import Field
+from rich.table import Table
+
+from kernelraft.component import component
+from kernelraft.console import show
+from kernelraft.data import Samples
+from kernelraft.errors import DataError
+from kernelraft.records import Sample, Status, Task, Verdict
+from kernelraft.runs import Run
+from kernelraft.stage.attempts import Attempts
+from kernelraft.store import write
+from kernelraft.tracker import Metrics
+from kernelraft.verifier import Verifier
+
+
+@component
+class Verify:
+    """Leaves verdicts.jsonl, one Verdict a sample, in the order of `data`."""
+
+    data: Samples
+    verifier: Verifier
+    max_abstain: Annotated[float, Field(ge=0, le=1)]
+
+    def execute(self, run: Run) -> Metrics:
+        pairs = list(self.data.samples())
+        if not pairs:
+            raise DataError("there is no sample to judge")
+        with self.verifier.open() as judge, Attempts.open(run.dir, judge, self.max_abstain) as attempts:
+            self._judge(attempts, pairs)
+            metrics = attempts.metrics()
+            verdicts = [attempts.verdicts.records[sample.id] for _, sample in pairs]
+        path = run.dir / "verdicts.jsonl"
+        write(path, verdicts)  # the journal held them as they came
+        write(run.dir / "verdicts.parquet", verdicts)
+        show(summary(verdicts))
+        return metrics
+
+    def _judge(self, attempts: Attempts, pairs: list[tuple[Task, Sample]]) -> None:
+        for _, sample in pairs:
+            if sample.id not in attempts.samples:
+                attempts.samples.append(sample)
+        left = [(task, sample) for task, sample in pairs if sample.id not in attempts.verdicts]
+        attempts.judge_all(left, len(left), "verdicts")
+
+
+def summary(verdicts: list[Verdict]) -> Table:
+    """How many of each status and reason."""
+    table = Table("status", "reason", "samples", "share", title="verdicts")
+    counts: dict[tuple[Status, str], int] = {}
+    for verdict in verdicts:
+        key = (verdict.status, verdict.reason or "")
+        counts[key] = counts.get(key, 0) + 1
+    for (status, reason), n in sorted(counts.items(), key=lambda item: -item[1]):
+        table.add_row(status, reason, str(n), f"{n / len(verdicts):.1%}")
+    return table

@@ -1,0 +1,197 @@
+"""Records on disk: JSONL and Parquet with one schema a record, and the journal that loses nothing."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from kernelraft.errors import DataError
+from kernelraft.records import Example, Sample, Task, Verdict
+
+R = TypeVar("R", Task, Sample, Verdict, Example)
+
+
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {cls: TypeAdapter(cls) for cls in (Task, Sample, Verdict, Example)}
+
+
+def to_row(record: Task | Sample | Verdict | Example) -> dict[str, Any]:
+    """Plain data, every field present, in the order of the record."""
+    return asdict(record)
+
+
+def from_row(cls: type[R], row: dict[str, Any]) -> R:
+    """The record that `row` describes.
+
+    Raises:
+        DataError: a field is missing, unknown or of the wrong type.
+    """
+    unknown = row.keys() - {f.name for f in fields(cls)}
+    if unknown:
+        raise DataError(f"a {cls.__name__} has no field {', '.join(sorted(unknown))}")
+    try:
+        return _ADAPTERS[cls].validate_python(row)  # type: ignore[no-any-return]
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or cls.__name__
+        raise DataError(f"{cls.__name__}: {where}: {first['msg']}") from None
+
+
+def dumps(row: dict[str, Any]) -> str:
+    """One JSON line, without its end."""
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line or row number from 1, row) of a .jsonl, .json (a list of objects) or .parquet file.
+
+    Raises:
+        DataError: no such file, another suffix, or a line that is not a JSON object.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} is not there: expected a .jsonl, .json or .parquet file")
+    if path.suffix == ".parquet":
+        yield from _read_parquet(path)
+    elif path.suffix in (".jsonl", ".json"):
+        yield from _read_json(path)
+    else:
+        raise DataError(f"{path}: expected a .jsonl, .json or .parquet file")
+
+
+def _read_json(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if path.suffix == ".json":
+        try:
+            rows = json.loads(path.read_text())
+        except ValueError as error:
+            raise DataError(f"{path} is not JSON: {error}") from None
+        if not isinstance(rows, list):
+            raise DataError(f"{path}: expected a list of objects, found {type(rows).__name__}")
+        numbered: Iterable[tuple[int, Any]] = enumerate(rows, 1)
+    else:
+        numbered = _lines(path)
+    for number, row in numbered:
+        if not isinstance(row, dict):
+            raise DataError(f"{path}:{number}: expected an object, found {type(row).__name__}")
+        yield number, row
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield number, json.loads(line)
+                except ValueError as error:
+                    raise DataError(f"{path}:{number} is not JSON: {error}") from None
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    import pyarrow.parquet as pq
+
+    number = 0
+    for batch in pq.ParquetFile(path).iter_batches():
+        for row in batch.to_pylist(maps_as_pydicts="strict"):
+            number += 1
+            yield number, row
+
+
+def read(cls: type[R], path: Path) -> Iterator[R]:
+    """The records of a file that this project wrote.
+
+    Raises:
+        DataError: the file is missing or a row is not such a record; the line is named.
+    """
+    for number, row in read_rows(path):
+        try:
+            yield from_row(cls, row)
+        except DataError as error:
+            raise DataError(f"{path}:{number}: {error}") from None
+
+
+def write(path: Path, records: Iterable[Task | Sample | Verdict | Example]) -> int:
+    """Write all records as JSONL or Parquet, by the suffix; the file takes its name when complete.
+
+    Returns how many were written.
+    """
+    rows = [to_row(record) for record in records]
+    temporary = path.with_name(f".{path.name}.tmp")
+    if path.suffix == ".parquet":
+        _write_parquet(temporary, rows, path.stem)
+    else:
+        temporary.write_text("".join(dumps(row) + "\n" for row in rows), encoding="utf-8")
+    sync(temporary)
+    temporary.rename(path)
+    return len(rows)
+
+
+def _write_parquet(path: Path, rows: list[dict[str, Any]], kind: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from kernelraft.schemas import SCHEMAS
+
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMAS[kind]), path)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write `data` as indented JSON; the file takes its name when complete."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    sync(temporary)
+    temporary.rename(path)
+
+
+def sync(path: Path) -> None:
+    """Make what was written to `path` survive a power cut."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+class Journal(Generic[R]):
+    """An append-only JSONL file of records with an `id`: what is in it is never made again.
+
+    Opening it cuts off a torn last line, the trace of a process that was killed
+    while it wrote. An id that is already there is refused, so nothing is
+    written twice. `append` returns when the operating system has the line
+    (a killed process loses nothing); `durable=True` also waits for the disk.
+    """
+
+    def __init__(self, cls: type[R], path: Path) -> None:
+        self.path = path
+        self.records: dict[str, R] = {}
+        if path.exists():
+            repair(path)
+            self.records = {record.id: record for record in read(cls, path)}
+        self._file = path.open("a", encoding="utf-8")
+
+    def append(self, record: R, *, durable: bool = False) -> None:
+        if record.id in self.records:
+            raise ValueError(f"{self.path} already holds {record.id}")
+        self._file.write(dumps(to_row(record)) + "\n")
+        self._file.flush()
+        if durable:
+            os.fsync(self._file.fileno())
+        self.records[record.id] = record
+
+    def __contains__(self, record_id: object) -> bool:
+        return record_id in self.records
+
+    def __enter__(self) -> "Journal[R]":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def repair(path: Path) -> None:
+    """Cut the file after its last line end."""
+    data = path.read_bytes()
+    if data and not data.endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(data.rfind(b"\n") + 1)

@@ -1,0 +1,40 @@
+"""Optimisers and the learning rate's schedule."""
+
+import math
+from typing import Any
+
+import torch
+
+from kernelraft.trainer.settings import LoopSettings
+
+
+def optimizers(module: Any, settings: LoopSettings) -> list[torch.optim.Optimizer]:
+    """AdamW for everything, or Muon for the matrices inside the blocks and AdamW for the rest.
+
+    Source: Muon, Keller Jordan 2024; its update scaled to AdamW's as in arXiv:2502.16982.
+    """
+    named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+    if settings.optimizer == "adamw":
+        return [_adamw([p for _, p in named], settings)]
+    outside = ("embed", "lm_head")
+    matrices = [p for name, p in named if p.ndim == 2 and not any(part in name for part in outside)]
+    ids = {id(p) for p in matrices}
+    rest = [p for _, p in named if id(p) not in ids]
+    muon = torch.optim.Muon(
+        matrices, lr=settings.lr, weight_decay=settings.weight_decay, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+    )
+    return [muon, _adamw(rest, settings)]
+
+
+def _adamw(parameters: list[torch.nn.Parameter], settings: LoopSettings) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(parameters, lr=settings.lr, betas=(0.9, 0.95), weight_decay=settings.weight_decay)
+
+
+def lr_at(step: int, total: int, settings: LoopSettings) -> float:
+    """Learning rate of step `step` (from 0) of `total`: linear warm-up, then a cosine to lr * final_lr."""
+    warm = max(1, round(settings.warmup * total))
+    if step < warm:
+        return settings.lr * (step + 1) / warm
+    progress = (step - warm) / max(1, total - warm)
+    floor = settings.final_lr
+    return settings.lr * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))

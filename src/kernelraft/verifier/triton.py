@@ -1,0 +1,105 @@
+"""`verifier=triton`: runs a candidate in Triton's interpreter against its reference, then compiles it for real GPUs.
+
+Needs no GPU. Imports neither torch nor Triton: that happens in worker processes (kernelraft.kernel).
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import field
+from typing import Any
+
+from pydantic import Field
+
+from kernelraft.component import component, settings
+from kernelraft.kernel.pool import Answer, Pool
+from kernelraft.records import Reason, Sample, Status, Task, Verdict, digest
+
+VERSION = "triton-interpreter-1"  # a change that can change a verdict changes it
+_REWARD = {Status.PASS: 1.0, Status.FAIL: 0.0, Status.ABSTAIN: None}
+_NO_INFLUENCE = ("workers", "allow_weak_sandbox")  # on a verdict
+
+
+@component
+class Triton:
+    """PASS if the program's kernels give the reference's outputs and compile to a cubin for every target."""
+
+    workers: int = Field(default=2, ge=1)
+    trials: int = Field(default=3, ge=1)
+    timeout_s: float = Field(default=10.0, gt=0)
+    memory_mib: int = Field(default=2048, ge=512)
+    targets: list[str] = field(default_factory=lambda: ["sm_80", "sm_90"])
+    tolerances: dict[str, float] = field(
+        default_factory=lambda: {"float64": 1e-6, "float32": 1e-4, "float16": 5e-3, "bfloat16": 2e-2}
+    )
+    allow_weak_sandbox: bool = False
+
+    @property
+    def evaluator(self) -> str:
+        """Hash of VERSION and of the settings that a verdict can depend on."""
+        known: dict[str, Any] = settings(self)
+        return digest(VERSION, {key: known[key] for key in sorted(known) if key not in _NO_INFLUENCE})
+
+    def open(self) -> AbstractContextManager["Bench"]:
+        """Start the workers: seconds, as each imports torch. Raises VerifierUnavailable."""
+        return self._open()
+
+    @contextmanager
+    def _open(self) -> Iterator["Bench"]:
+        plain = {
+            "trials": self.trials,
+            "timeout_s": self.timeout_s,
+            "memory_mib": self.memory_mib,
+            "targets": self.targets,
+            "tolerances": self.tolerances,
+        }
+        pool = Pool(self.workers, plain, allow_weak=self.allow_weak_sandbox)
+        pool.open()
+        try:
+            yield Bench(pool, self.evaluator)
+        finally:
+            pool.close()
+
+
+class Bench:
+    """The judge of the contract: one evaluation for equal (reference, code), one verdict for every sample."""
+
+    def __init__(self, pool: Pool, evaluator: str) -> None:
+        self._pool, self._evaluator = pool, evaluator
+        self._answers: dict[str, Future[Answer]] = {}
+
+    def submit(self, task: Task, sample: Sample) -> "Future[Verdict]":
+        key = digest(task.reference, sample.code, chars=64)
+        shared = self._answers.get(key)
+        if shared is None:
+            shared = self._answers[key] = self._pool.submit(task.reference, sample.code)
+        verdict: Future[Verdict] = Future()
+        shared.add_done_callback(lambda done: self._settle(key, sample.id, done, verdict))
+        return verdict
+
+    def _settle(self, key: str, sample_id: str, done: "Future[Answer]", verdict: "Future[Verdict]") -> None:
+        if done.cancelled():
+            verdict.cancel()
+            return
+        answer = done.result()
+        if answer["reason"] == Reason.WORKER_LOST:  # asked again, it may be judged
+            self._answers.pop(key, None)
+        if verdict.set_running_or_notify_cancel():
+            verdict.set_result(_verdict(sample_id, answer, self._evaluator))
+
+
+def _verdict(sample_id: str, answer: Answer, evaluator: str) -> Verdict:
+    status = Status(answer["status"])
+    return Verdict(
+        id=sample_id,
+        status=status,
+        reason=Reason(answer["reason"]) if answer["reason"] else None,
+        detail=answer["detail"],
+        compiled=answer["compiled"],
+        correct=answer["correct"],
+        reward=_REWARD[status],
+        targets=answer["targets"],
+        device="cpu",
+        evaluator=evaluator,
+        seconds=answer["seconds"],
+    )
