@@ -1,5 +1,6 @@
 """The memory of one evaluation, from the judge's side: written and poisoned before each trial, checked after it."""
 
+import math
 import os
 from types import TracebackType
 from typing import Any
@@ -13,7 +14,7 @@ from kernelraft.kernel.reference import Problem, Trial
 from kernelraft.records import Reason
 
 _SPARE = 4096
-_MALFORMED = Fault(Reason.RUNTIME_ERROR, "its process sent a malformed answer")
+_MAX_ELEMENTS = 1 << 40
 
 
 class Arena:
@@ -48,7 +49,9 @@ class Arena:
     def __enter__(self) -> "Arena":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._in.close()
         self._out.close()
         for fd in self.fds:
@@ -90,28 +93,34 @@ class Arena:
         """Copies of the outputs that the child says to have written, one for each expected one. Raises Fault."""
         told = reply.get("outputs")
         if not isinstance(told, list):
-            raise _MALFORMED
+            raise _malformed()
         if len(told) != len(trial.expected):
             raise Fault(Reason.WRONG_SHAPE, f"{len(told)} outputs, expected {len(trial.expected)}")
-        return [self._output(index, part) for index, part in enumerate(told)]
+        pairs = zip(told, trial.expected, strict=True)
+        return [self._output(index, part, expected) for index, (part, expected) in enumerate(pairs)]
 
-    def _output(self, index: int, told: Any) -> Any:
-        if not isinstance(told, list):
-            return told
+    def _output(self, index: int, told: Any, expected: Any) -> Any:
         match told:
-            case ["tensor", {"at": int(at), "shape": list(shape), "dtype": str(dtype), **rest}]:
-                del rest
-                if at < 0 or dtype not in DTYPES or not all(type(n) is int and n >= 0 for n in shape):
-                    raise _MALFORMED
-                return self._copy(at, shape, DTYPES[dtype])
+            case None | bool() | int() | float():
+                return told
             case ["other", str(name)]:
                 raise Fault(Reason.WRONG_DTYPE, f"output {index} is a {name[:80]}")
-        raise _MALFORMED
+            case ["tensor", {"at": int(at), "shape": list(shape), "dtype": str(dtype)}] if dtype in DTYPES:
+                return self._copy(at, shape, DTYPES[dtype], expected)
+        raise _malformed()
 
-    def _copy(self, at: int, shape: list[int], dtype: torch.dtype) -> torch.Tensor:
-        count = 1
-        for n in shape:
-            count *= n
-        if not count or at + count * dtype.itemsize > len(self._out):
-            return torch.empty(shape, dtype=dtype, device="meta") if count else torch.empty(shape, dtype=dtype)
-        return torch.frombuffer(bytearray(self._out[at : at + count * dtype.itemsize]), dtype=dtype).view(shape)
+    def _copy(self, at: int, shape: list[Any], dtype: torch.dtype, expected: Any) -> torch.Tensor:
+        """The tensor that lies there; without room for it, one of that shape and no memory, to be refused."""
+        if at < 0 or len(shape) > 32 or not all(type(n) is int and 0 <= n < _MAX_ELEMENTS for n in shape):
+            raise _malformed()
+        count = math.prod(shape)
+        if count and at + count * dtype.itemsize <= len(self._out):
+            return torch.frombuffer(bytearray(self._out[at : at + count * dtype.itemsize]), dtype=dtype).view(shape)
+        fits = isinstance(expected, torch.Tensor) and (list(expected.shape), expected.dtype) == (shape, dtype)
+        if count and (fits or count >= _MAX_ELEMENTS):
+            raise _malformed()
+        return torch.empty(shape, dtype=dtype) if not count else torch.zeros(1, dtype=dtype).expand(shape)
+
+
+def _malformed() -> Fault:
+    return Fault(Reason.RUNTIME_ERROR, "its process sent a malformed answer")

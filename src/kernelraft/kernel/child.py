@@ -1,6 +1,5 @@
 """One confined child as the judge sees it: asked in lockstep, timed and weighed from outside, killed with its tree."""
 
-import contextlib
 import math
 import os
 import select
@@ -14,6 +13,7 @@ from kernelraft.kernel import channel
 from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.faults import Fault, tidy
 from kernelraft.kernel.forkserver import Client
+from kernelraft.kernel.memory import Unsupported
 from kernelraft.records import Reason
 
 _POLL_S = 0.05
@@ -43,7 +43,9 @@ class Child:
     RLIMIT_DATA refuses an allocation, and this side kills where shared memory went past that.
     """
 
-    def __init__(self, zygote: Client, role: str, fds: list[int], memory_mib: int, deadline: Deadline, **args: Any) -> None:
+    def __init__(
+        self, zygote: Client, role: str, fds: list[int], memory_mib: int, deadline: Deadline, **args: Any
+    ) -> None:
         self._zygote, self._role, self._fds = zygote, role, fds
         self._memory_mib, self._deadline = memory_mib, deadline
         self._args = {**args, "memory_mib": memory_mib, "cpu_s": math.ceil(deadline.seconds) + 1}
@@ -57,7 +59,9 @@ class Child:
             self._pid, self._pidfd = self._zygote.fork(self._role, self._args, fds)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             self._reap()
         finally:
@@ -71,9 +75,13 @@ class Child:
         return self._status
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The child's answer. Raises Fault where it reports one, breaks the protocol, dies, or takes too long or much."""
-        with contextlib.suppress(Lost):  # dead already: the answer will say how
+        """The child's answer. Raises Fault where it reports one, breaks the protocol, dies or takes too much."""
+        try:
             channel.send(self._sock, request)
+        except ValueError as error:
+            raise Unsupported(f"a request that is too long: {error}") from None
+        except Lost:
+            pass  # dead already: the answer will say how
         self._wait(self._sock.fileno())
         try:
             reply, fds = channel.receive(self._sock)

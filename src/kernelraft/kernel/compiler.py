@@ -34,6 +34,11 @@ def capability(target: str) -> int:
     return int(target.removeprefix("sm_"))
 
 
+def architecture(target: str) -> str:
+    """What ptxas calls the target, as Triton's sm_arch_from_capability has it."""
+    return f"{target}a" if capability(target) >= 90 else target
+
+
 def install() -> None:
     """Keep a list of the kernels that a candidate defines, however it names and wraps them."""
     real = JITFunction.__init__
@@ -53,7 +58,8 @@ def to_ptx(kernel: Any, launch: dict[str, Any], target: str) -> tuple[str, str, 
     """
     backend = make_backend(GPUTarget("cuda", capability(target), 32))
     constants = {(kernel.arg_names.index(k),): _value(v) for k, v in launch["constants"].items()}
-    source = ASTSource(kernel, launch["signature"], constants)
+    divisible = {(kernel.arg_names.index(name),): [["tt.divisibility", 16]] for name in launch["aligned"]}
+    source = ASTSource(kernel, launch["signature"], constants, divisible)
     options = backend.parse_options(dict(launch["options"]))
     metadata: dict[str, Any] = {"hash": "", "target": backend.target, **options.__dict__}
     stages: dict[str, Any] = {}
@@ -71,10 +77,11 @@ def to_ptx(kernel: Any, launch: dict[str, Any], target: str) -> tuple[str, str, 
 def _value(plain: Any) -> Any:
     if not isinstance(plain, dict):
         return plain
-    return _DTYPES[plain["dtype"]] if "dtype" in plain else _find(plain)
+    return _DTYPES[plain["dtype"]] if "dtype" in plain else find(plain)
 
 
-def _find(launch: dict[str, Any]) -> Any:
+def find(launch: dict[str, Any]) -> Any:
+    """The kernel of a recorded launch. Raises ValueError where loading the file does not define it."""
     for kernel in made:
         if (kernel.fn.__name__, kernel.fn.__code__.co_firstlineno) == (launch["kernel"], launch["line"]):
             return kernel
@@ -95,24 +102,24 @@ def compile_child(fds: list[int], _args: dict[str, Any]) -> None:
                 results.append(_attempt(launch, target, outputs, end))
                 end += results[-1].get("size", 0)
     except BaseException as error:
-        results = [{"target": target, "error": classify(error)[1]} for target in request["targets"]]
+        results = [{"error": classify(error)[1]}] * (len(request["launches"]) * len(request["targets"]))
     channel.send(sock, {"results": results})
 
 
 def _attempt(launch: dict[str, Any], target: str, outputs: mmap.mmap, at: int) -> dict[str, Any]:
     try:
-        ptx, name, shared = to_ptx(_find(launch), launch, target)
+        ptx, name, shared = to_ptx(find(launch), launch, target)
     except Exception as error:
-        return {"target": target, "error": tidy(f"{launch['kernel']}: {_first_line(error)}")}
+        return {"error": tidy(f"{launch['kernel']}: {_first_line(error)}")}
     limit = _SHARED.get(capability(target), _SHARED_ELSE)
     if shared > limit:
         what = f"{launch['kernel']}: needs {shared} bytes of shared memory, {target} has {limit}"
-        return {"target": target, "error": what}
+        return {"error": what}
     data = ptx.encode()
     if at + len(data) > len(outputs):
-        return {"target": target, "error": f"{launch['kernel']}: more than {len(outputs) >> 20} MiB of PTX"}
+        return {"error": f"{launch['kernel']}: more than {len(outputs) >> 20} MiB of PTX"}
     outputs[at : at + len(data)] = data
-    return {"target": target, "at": at, "size": len(data), "name": name}
+    return {"at": at, "size": len(data), "name": name}
 
 
 def _first_line(error: BaseException) -> str:
@@ -133,15 +140,15 @@ def _first_line(error: BaseException) -> str:
 
 def ptxas_child(fds: list[int], args: dict[str, Any]) -> None:
     """Become ptxas for `args["target"]`, on fds [control, PTX, cubin]. Already confined."""
-    number = capability(args["target"])
-    name = f"sm_{number}{'a' if number >= 90 else ''}"  # as Triton's sm_arch_from_capability
     for fd in fds[1:]:
         os.set_inheritable(fd, True)
     source, binary = (f"/proc/self/fd/{fd}" for fd in fds[1:])
-    path = get_ptxas(number).path
-    os.execv(path, [path, f"--gpu-name={name}", source, "-o", binary])
+    path = get_ptxas(capability(args["target"])).path
+    os.execv(path, [path, f"--gpu-name={architecture(args['target'])}", source, "-o", binary])
 
 
 def is_cubin(data: bytes, kernel: str) -> bool:
     """Whether `data` is an ELF file for CUDA (e_machine 190) with the kernel's code in it."""
-    return data[:4] == b"\x7fELF" and int.from_bytes(data[18:20], "little") == 190 and f".text.{kernel}".encode() in data
+    return (
+        data[:4] == b"\x7fELF" and int.from_bytes(data[18:20], "little") == 190 and f".text.{kernel}".encode() in data
+    )

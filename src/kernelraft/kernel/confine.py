@@ -1,6 +1,7 @@
 """What a child does to itself before it reads the first untrusted byte. Every step is one-way.
 
-Layers that the machine lacks are left out, and `proven` says which took hold: none is sufficient alone, Landlock with seccomp is (namespaces replace Landlock where it is missing).
+Layers that the machine lacks are left out, and `proven` says which took hold. None is
+sufficient alone; Landlock with seccomp is, and namespaces replace Landlock where it is missing.
 """
 
 import contextlib

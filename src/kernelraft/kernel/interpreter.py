@@ -1,4 +1,4 @@
-"""Triton's interpreter with a launch record, a check of every address and honesty about its own bugs.
+"""Triton's interpreter with a launch record and a check of every address.
 
 Runs in the candidate's process. `install` patches Triton once, in the zygote: patching the
 language anew at every launch and every `tl.sum`, as Triton does, costs more than running a small kernel.
@@ -6,7 +6,7 @@ language anew at every launch and every `tl.sum`, as Triton does, costs more tha
 
 import inspect
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,6 @@ from kernelraft.records import Reason
 
 MAX_LAUNCHES = 64  # distinct ones; each is compiled for every target
 _OPTIONS = {*CUDAOptions.__dataclass_fields__, "launch_cooperative_grid", "launch_pdl"}
-_NO_ARITHMETIC = {"bf16", "fp8e5", "fp8e4nv", "fp8e4b8", "fp8e4b15", "fp8e5b16"}  # held as raw bits
 
 
 class Record:
@@ -47,10 +46,11 @@ def install() -> None:
     np.seterr(all="ignore")  # a GPU does not warn of a division by zero
     language = types.SimpleNamespace(__globals__={"tl": tl, "core": tl.core})
     it._patch_lang(language)
+    # Triton 3.6 writes int(data), which recent NumPy refuses for shape (1,): no `range` over an argument.
+    tl.tensor.__index__ = lambda self: int(self.handle.data.squeeze())
     it.InterpretedFunction.run = _run
     it.InterpretedFunction.__call__ = lambda self, *args, **kwargs: self.rewrite()(*args, **kwargs)
     _watch_memory()
-    _watch_types()
 
 
 def _run(self: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> None:
@@ -84,23 +84,36 @@ def _note(kernel: Any, bound: dict[str, Any], constants: set[str], options: dict
     record.launches += 1
     signature: dict[str, str] = {}
     values: dict[str, Any] = {}
+    aligned: list[str] = []
     for name, value in bound.items():
         if name in constants or value is None:
             signature[name], values[name] = "constexpr", _constant(value)
         elif isinstance(value, tuple) or type(value).__name__ == "TensorDescriptor":
             raise record.refuse(Reason.UNSUPPORTED, f"argument {name} is a {type(value).__name__}")
+        elif type(value) is int and value == 1:  # as Triton specialises it
+            signature[name], values[name] = "constexpr", 1
         else:
             signature[name] = mangle_type(value)
+            if _aligned(value):
+                aligned.append(name)
     launch = {
         "kernel": kernel.fn.__name__,
         "line": kernel.fn.__code__.co_firstlineno,
         "signature": signature,
         "constants": values,
+        "aligned": aligned,
         "options": {name: value for name, value in options.items() if isinstance(value, (bool, int, str))},
     }
     record.distinct.setdefault(repr(launch), launch)
     if len(record.distinct) > MAX_LAUNCHES:
         raise record.refuse(Reason.RUNTIME_ERROR, f"more than {MAX_LAUNCHES} distinct launches")
+
+
+def _aligned(value: Any) -> bool:
+    """Whether Triton would compile for a multiple of 16; storages are aligned further than that."""
+    if isinstance(value, torch.Tensor):
+        return value.storage_offset() * value.element_size() % 16 == 0
+    return type(value) is int and value % 16 == 0
 
 
 def _constant(value: Any) -> Any:
@@ -171,53 +184,3 @@ def _watch_memory() -> None:
     checked("create_masked_store", "store", 2)
     checked("create_atomic_cas", "atomic", None)
     checked("create_atomic_rmw", "atomic", 3)
-
-
-def _watch_types() -> None:
-    """Abstain where the interpreter computes with the raw bits of bf16 and fp8, or not at all.
-
-    Source: github.com/triton-lang/triton issues 4972 and 11584.
-    """
-
-    def guarded(owner: Any, name: str, bad: Callable[..., bool]) -> None:
-        real = getattr(owner, name)
-
-        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if bad(*args):
-                raise record.refuse(Reason.UNSUPPORTED, f"{line_now()}: Triton's interpreter has no {args[0].dtype} arithmetic")
-            return real(self, *args, **kwargs)
-
-        setattr(owner, name, method)
-
-    def raw(*args: Any) -> bool:
-        return args[0].dtype.scalar.name in _NO_ARITHMETIC
-
-    builder = it.InterpreterBuilder
-    for name in ("binary_op", "unary_op", "create_fabs", "create_fma", "create_clampf", "create_idiv"):
-        guarded(builder, name, raw)
-    guarded(builder, "create_dot", lambda a, b, *_: "bf16" in (a.dtype.scalar.name, b.dtype.scalar.name))
-    guarded(builder, "create_atomic_rmw", lambda _op, _pointer, value, *_: raw(value))
-    guarded(builder, "cast_impl", lambda source, to: {source.dtype.scalar.name, to.scalar.name} & _NO_ARITHMETIC
-            != set() and {source.dtype.scalar.name, to.scalar.name} not in ({"bf16", "fp32"}, {"bf16"}))
-    for operations in (it.ReduceOps, it.ScanOps):
-        guarded(operations, "apply", lambda value: not isinstance(value, tuple) and raw(value))
-    for name in ("create_extern_elementwise", "create_inline_asm", "create_dot_scaled"):
-        setattr(builder, name, _absent(name.removeprefix("create_")))
-    _stub_libdevice()
-
-
-def _absent(what: str) -> Callable[..., Any]:
-    def method(*_: Any, **__: Any) -> Any:
-        raise record.refuse(Reason.UNSUPPORTED, f"{line_now()}: Triton's interpreter has no {what}")
-
-    return method
-
-
-def _stub_libdevice() -> None:
-    from triton.language.extra import libdevice
-    from triton.language.extra.cuda import libdevice as cuda_libdevice
-
-    for module in (libdevice, cuda_libdevice):
-        for name, member in inspect.getmembers(module, callable):
-            if not name.startswith("_") and getattr(member, "__module__", "") == module.__name__:
-                setattr(module, name, _absent(f"libdevice.{name}"))

@@ -1,6 +1,5 @@
 """The trusted side of one evaluation: it holds the reference, the seeds and the expected outputs, and it decides."""
 
-import os
 import socket
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -10,18 +9,16 @@ import torch
 
 from kernelraft.kernel import channel, linux, policy
 from kernelraft.kernel.arena import Arena
+from kernelraft.kernel.build import build
 from kernelraft.kernel.child import Child, Deadline
 from kernelraft.kernel.compare import same
-from kernelraft.kernel.compiler import is_cubin
 from kernelraft.kernel.faults import Fault, tidy
 from kernelraft.kernel.forkserver import Client
-from kernelraft.kernel.memory import Unsupported, mapped, sealed
+from kernelraft.kernel.memory import Unsupported
 from kernelraft.kernel.reference import Problem, Trial
 from kernelraft.records import ABSTAIN_REASONS, Reason, Status
 
 _KEPT = 128  # problems; one holds its inputs and outputs of every trial
-_PTX_BYTES = 8 << 20  # of all launches and targets of a candidate together
-_CUBIN_BYTES = 1 << 26
 _ANSWER_S = 30  # a zygote that does not answer by then is lost
 
 
@@ -80,14 +77,18 @@ class Bench:
             deadline = Deadline(self.settings.timeout_s)
             launches = self._try(problem, code.encode(), deadline)
             progress.correct = True
-            self._compile(code.encode(), launches, deadline, progress)
+            progress.compiled = False
+            targets, memory_mib = self.settings.targets, self.settings.memory_mib
+            progress.targets = build(self.compiling, code.encode(), launches, targets, memory_mib, deadline)
+            progress.compiled = all(said == "ok" for said in progress.targets.values())
         except Fault as fault:
             if fault.reason in _WRONG:
                 progress.correct = False
             return _verdict(progress, fault.reason, fault.detail)
         except Unsupported as error:
             return _verdict(progress, Reason.UNSUPPORTED, tidy(str(error)))
-        return _verdict(progress, None, "")
+        wrong = [f"{target}: {said}" for target, said in progress.targets.items() if said != "ok"]
+        return _verdict(progress, Reason.COMPILE_ERROR if wrong else None, tidy("".join(wrong[:1])))
 
     def _problem(self, source: str) -> Problem:
         if source not in self._problems:
@@ -137,53 +138,16 @@ class Bench:
         elif output != expected:
             raise Fault(Reason.WRONG_VALUE, f"{which}{output}, expected {expected}")
 
-    def _compile(self, code: bytes, launches: list[Any], deadline: Deadline, progress: Progress) -> None:
-        """Build every launch for every target; fills `progress`. Raises Fault at the end where one failed."""
-        progress.compiled = False
-        outputs = sealed("ptx", _PTX_BYTES)
-        inputs = sealed("source", len(code))
-        try:
-            with mapped(inputs) as memory:
-                memory[: len(code)] = code
-            memory_mib = self.settings.memory_mib
-            with Child(self.compiling, "compile", [inputs, outputs], memory_mib, deadline) as child:
-                request = {"op": "compile", "source": [0, len(code)], "launches": launches, "targets": self.settings.targets}
-                results = child.ask(request)["results"]
-            with mapped(outputs) as memory:
-                for result in results:
-                    target = result["target"]
-                    said = result.get("error") or self._assemble(target, result, memory, deadline)
-                    if progress.targets.get(target, "ok") == "ok":
-                        progress.targets[target] = said or "ok"
-        finally:
-            os.close(inputs)
-            os.close(outputs)
-        wrong = [f"{target}: {said}" for target, said in progress.targets.items() if said != "ok"]
-        if wrong:
-            raise Fault(Reason.COMPILE_ERROR, tidy(wrong[0]))
-        progress.compiled = True
-
-    def _assemble(self, target: str, result: dict[str, Any], memory: Any, deadline: Deadline) -> str:
-        """Let ptxas make the cubin; "" or what went wrong."""
-        ptx = memory[int(result["at"]) : int(result["at"]) + int(result["size"])]
-        source, binary = (os.memfd_create(name, os.MFD_CLOEXEC) for name in ("ptx", "cubin"))
-        try:
-            os.write(source, ptx)
-            with Child(self.compiling, "ptxas", [source, binary], self.settings.memory_mib, deadline, target=target) as child:
-                status = child.finish()
-                lines = [line for line in child.log().splitlines() if line.strip()]
-            if status:
-                errors = [line for line in lines if "error" in line or "fatal" in line]
-                return tidy((errors or lines[-1:] or [f"ptxas ended with status {status}"])[0])
-            made = os.pread(binary, _CUBIN_BYTES, 0)
-            return "" if is_cubin(made, str(result["name"])) else "ptxas made no cubin of this kernel"
-        finally:
-            os.close(source)
-            os.close(binary)
-
 
 _WRONG = frozenset(
-    {Reason.WRONG_SHAPE, Reason.WRONG_DTYPE, Reason.WRONG_VALUE, Reason.NONDETERMINISTIC, Reason.MUTATES_INPUT, Reason.OUT_OF_BOUNDS}
+    {
+        Reason.WRONG_SHAPE,
+        Reason.WRONG_DTYPE,
+        Reason.WRONG_VALUE,
+        Reason.NONDETERMINISTIC,
+        Reason.MUTATES_INPUT,
+        Reason.OUT_OF_BOUNDS,
+    }
 )
 
 

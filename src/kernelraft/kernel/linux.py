@@ -32,6 +32,7 @@ def checked(result: int, what: str) -> int:
 
 
 def prctl(option: int, value: int | ctypes.c_void_p = 0, pointer: int | ctypes.c_void_p = 0) -> None:
+    """Set one attribute of this process. Raises OSError."""
     args = [a if isinstance(a, ctypes.c_void_p) else ctypes.c_ulong(a) for a in (value, pointer)]
     checked(_libc.prctl(ctypes.c_int(option), *args, ctypes.c_ulong(0), ctypes.c_ulong(0)), f"prctl({option})")
 
@@ -106,5 +107,6 @@ def _add_rule(ruleset: int, path: str, rights: int) -> None:
 
 
 def landlock_restrict(ruleset: int) -> None:
+    """Bind this process to the ruleset for good. NO_NEW_PRIVS must be set."""
     number = ctypes.c_long(_LANDLOCK_RESTRICT)
     checked(_libc.syscall(number, ctypes.c_int(ruleset), ctypes.c_uint(0)), "landlock_restrict_self")

@@ -15,10 +15,9 @@ import torch
 GUARD = 1024  # bytes of 0xFF (NaN in every float type, -1 in integers) on both sides of every buffer
 _ALIGN = 256
 _SEAL_ADD, _SEALS = 1033, 1 | 2 | 4  # F_ADD_SEALS; no more seals, no shrinking, no growing (linux/fcntl.h)
-DTYPES = {
-    name: getattr(torch, name)
-    for name in ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "bool"]
-}
+_FLOATS = ("float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+_INTEGERS = ("int64", "int32", "int16", "int8", "uint8", "uint16", "uint32", "uint64", "bool")
+DTYPES = {name: getattr(torch, name) for name in (*_FLOATS, *_INTEGERS)}
 
 
 class Unsupported(Exception):  # noqa: N818
@@ -26,6 +25,7 @@ class Unsupported(Exception):  # noqa: N818
 
 
 def dtype_name(dtype: torch.dtype) -> str:
+    """The name "float32" of torch.float32."""
     return str(dtype).removeprefix("torch.")
 
 
@@ -74,6 +74,7 @@ def sealed(name: str, size: int) -> int:
 
 
 def mapped(fd: int) -> mmap.mmap:
+    """All of the memory behind `fd`, shared and writable."""
     return mmap.mmap(fd, os.fstat(fd).st_size)
 
 
@@ -92,10 +93,6 @@ def span(tensor: torch.Tensor, spec: Spec) -> torch.Tensor:
 
 
 def put(memory: mmap.mmap, tensor: torch.Tensor, spec: Spec) -> None:
+    """Copy `tensor` to its place."""
     if spec.span:
         torch.frombuffer(memory, dtype=DTYPES[spec.dtype], count=spec.span, offset=spec.at).copy_(span(tensor, spec))
-
-
-def raw(tensor: torch.Tensor, spec: Spec) -> bytes:
-    """The bytes that `put` writes."""
-    return span(tensor, spec).contiguous().view(torch.uint8).numpy().tobytes() if spec.span else b""

@@ -10,16 +10,23 @@ from kernelraft.kernel.faults import FILE, Fault, tidy
 from kernelraft.records import Reason
 
 MAX_BYTES, MAX_DEPTH, MAX_CHAIN = 128 << 10, 80, 400
-_MODULES = set(
-    ["__future__", "abc", "collections", "contextlib", "copy", "dataclasses", "enum", "functools", "itertools", "logging", "math", "numbers", "operator", "torch", "triton", "typing", "typing_extensions", "warnings"]
-)
-_NAMES = set(
-    ["exec", "eval", "compile", "open", "__import__", "__builtins__", "__loader__", "__spec__", "globals", "locals", "vars", "input", "breakpoint", "memoryview"]
-)
-_ATTRIBUTES = set(
-    ["f_back", "f_globals", "f_locals", "f_builtins", "gi_frame", "cr_frame", "ag_frame", "tb_frame", "tb_next", "untyped_storage", "storage", "tolist", "numpy", "cpp_extension", "load_inline", "from_numpy", "frombuffer", "from_file"]
-)
-_DUNDERS = set(["__init__", "__name__", "__class__", "__version__", "__doc__", "__post_init__", "__call__", "__len__", "__repr__", "__all__"])
+_MODULES = {
+    "__future__", "abc", "collections", "contextlib", "copy", "dataclasses", "enum", "functools", "itertools",
+    "logging", "math", "numbers", "operator", "torch", "triton", "typing", "typing_extensions", "warnings",
+}  # fmt: skip
+_NAMES = {
+    "exec", "eval", "compile", "open", "__import__", "__builtins__", "__loader__", "__spec__", "globals",
+    "locals", "vars", "input", "breakpoint", "memoryview",
+}  # fmt: skip
+_ATTRIBUTES = {
+    "f_back", "f_globals", "f_locals", "f_builtins", "gi_frame", "cr_frame", "ag_frame", "tb_frame", "tb_next",
+    "untyped_storage", "storage", "tolist", "numpy", "cpp_extension", "load_inline", "from_numpy", "frombuffer",
+    "from_file",
+}  # fmt: skip
+_DUNDERS = {
+    "__init__", "__name__", "__class__", "__version__", "__doc__", "__post_init__", "__call__", "__len__",
+    "__repr__", "__all__",
+}  # fmt: skip
 
 
 def check(code: str) -> None:
@@ -27,12 +34,16 @@ def check(code: str) -> None:
     if not code.strip():
         raise Fault(Reason.SYNTAX, "no code found in the answer")
     tree = _parse(code)
-    if not any("jit" in ast.unparse(d) for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) for d in n.decorator_list):
+    if not any(
+        "jit" in ast.unparse(d) for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) for d in n.decorator_list
+    ):
         raise Fault(Reason.NOT_TRITON, "there is no @triton.jit kernel")
     for node in ast.walk(tree):
         found = _unwanted(node)
         if found:
-            raise Fault(Reason.NOT_TRITON, f"line {getattr(node, 'lineno', 0)}: {found} has no place in a kernel's program")
+            raise Fault(
+                Reason.NOT_TRITON, f"line {getattr(node, 'lineno', 0)}: {found} has no place in a kernel's program"
+            )
 
 
 def _parse(code: str) -> ast.Module:
@@ -83,4 +94,6 @@ def _closed(module: str) -> bool:
 
 def _private(value: ast.expr, attr: str) -> bool:
     own = isinstance(value, ast.Name) and value.id in ("self", "cls")
-    return (attr.startswith("__") and attr not in _DUNDERS) or (attr.startswith("_") and not attr.startswith("__") and not own)
+    return (attr.startswith("__") and attr not in _DUNDERS) or (
+        attr.startswith("_") and not attr.startswith("__") and not own
+    )

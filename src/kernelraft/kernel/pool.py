@@ -7,123 +7,18 @@ all others die with their parent (PR_SET_PDEATHSIG).
 import contextlib
 import os
 import queue
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import Future
-from pathlib import Path
-from typing import Any
 
 from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel import channel, confine
 from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.forkserver import Client
+from kernelraft.kernel.workers import ANSWER_S, KINDS, Answer, Server, Slot
 from kernelraft.records import Reason, Status
 
-_START_S = 120  # importing torch and Triton from a cold disk takes most of it
 _SLACK_S = 120  # beyond a candidate's own time: the reference, on every trial
-_PASSED = ("LD_LIBRARY_PATH", "TMPDIR", "LANG")  # of the environment; no key and no path of the user's gets through
-
-_ANSWER_S = 30  # for what takes milliseconds
-_KINDS = ("run", "compile")
-
-Answer = dict[str, Any]
-
-
-def _environment() -> dict[str, str]:
-    package_root = str(Path(__file__).resolve().parents[2])
-    fixed = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": "/nonexistent",
-        "USER": "kernelraft",
-        "PYTHONPATH": package_root,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-        "TRITON_DEFAULT_FP_FUSION": "1",  # Triton warns where it is left to its default
-        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
-    }
-    return {name: os.environ[name] for name in _PASSED if name in os.environ} | fixed
-
-
-class Server:
-    """One fork server process (server.py); `client` serves one thread at a time."""
-
-    def __init__(self, kind: str) -> None:
-        ours, theirs = channel.pair()
-        self._log = os.memfd_create("log", os.MFD_CLOEXEC)
-        command = [sys.executable, "-m", "kernelraft.kernel.server", kind, str(theirs.fileno())]
-        with theirs:
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._log,
-                start_new_session=True,
-                cwd="/",
-            )
-        self.client = Client(ours)
-
-    def ready(self) -> None:
-        """Wait until it serves. Raises VerifierUnavailable with the last line that it wrote."""
-        self.client.sock.settimeout(_START_S)
-        try:
-            channel.receive(self.client.sock)
-        except Lost as error:
-            said = os.pread(self._log, 1 << 20, 0).decode("utf-8", "replace").strip().splitlines()
-            raise VerifierUnavailable(f"the kernel server did not start: {said[-1] if said else error}") from None
-        self.client.sock.settimeout(_ANSWER_S)
-
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def close(self) -> None:
-        """End it and everything below it."""
-        self.client.sock.close()
-        try:
-            self._process.wait(_ANSWER_S if self.alive() else 0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._log)
-
-
-class Slot:
-    """A judge with its two zygotes; when one of them fails, all three are replaced."""
-
-    def __init__(self, run: Client, compiling: Client, settings: Answer, answer_s: float) -> None:
-        self._sock, judge_main = socket.socketpair()
-        self._sock.settimeout(answer_s)
-        judge_run, zygote_run = channel.pair()
-        judge_compile, zygote_compile = channel.pair()
-        self._pidfds: list[int] = []
-        with judge_main, judge_run, zygote_run, judge_compile, zygote_compile:
-            judge_fds = [s.fileno() for s in (judge_main, judge_run, judge_compile)]
-            self._start(run, "zygote", {}, [zygote_run.fileno()])
-            self._start(compiling, "zygote", {}, [zygote_compile.fileno()])
-            self._start(compiling, "judge", settings, judge_fds)
-
-    def _start(self, server: Client, role: str, args: Answer, fds: list[int]) -> None:
-        self._pidfds.append(server.fork(role, args, fds)[1])
-
-    def ask(self, reference: str, code: str) -> Answer:
-        """The judge's answer. Raises Lost where there is none."""
-        channel.send_stream(self._sock, {"reference": reference, "code": code})
-        answer = channel.receive_stream(self._sock)
-        if "lost" in answer:
-            raise Lost(answer["lost"])
-        return answer
-
-    def close(self) -> None:
-        self._sock.close()
-        for fd in self._pidfds:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(fd, signal.SIGKILL)
-            os.close(fd)
 
 
 class Pool:
@@ -180,11 +75,11 @@ class Pool:
 
     def _serve(self) -> None:
         """Both servers, started again where one has died."""
-        if len(self._servers) == len(_KINDS) and all(server.alive() for server in self._servers):
+        if len(self._servers) == len(KINDS) and all(server.alive() for server in self._servers):
             return
         for server in self._servers:
             server.close()
-        self._servers = [Server(kind) for kind in _KINDS]
+        self._servers = [Server(kind) for kind in KINDS]
         for server in self._servers:
             server.ready()
 
@@ -197,10 +92,10 @@ class Pool:
             with theirs, childs:
                 os.close(self._servers[0].client.fork("zygote", {}, [theirs.fileno()])[1])
                 args = {"cpu_s": 10, "memory_mib": self._settings["memory_mib"]}
-                ours.settimeout(_ANSWER_S)
+                ours.settimeout(ANSWER_S)
                 os.close(Client(ours).fork("probe", args, [childs.fileno(), log])[1])
             os.close(log)
-            control.settimeout(_ANSWER_S)
+            control.settimeout(ANSWER_S)
             try:
                 layers = channel.receive(control)[0]["layers"]
             except Lost:
@@ -245,5 +140,10 @@ class Pool:
 
 
 def _lost(why: str) -> Answer:
-    known = {"compiled": None, "correct": None, "targets": {}}
-    return {"status": Status.ABSTAIN, "reason": Reason.WORKER_LOST, "detail": f"the worker was lost twice: {why}", **known}
+    known: Answer = {"compiled": None, "correct": None, "targets": {}}
+    return {
+        "status": Status.ABSTAIN,
+        "reason": Reason.WORKER_LOST,
+        "detail": f"the worker was lost twice: {why}",
+        **known,
+    }

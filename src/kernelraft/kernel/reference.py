@@ -1,6 +1,7 @@
 """The trusted side's copy of a task: the reference module, secret inputs and what it answers for them."""
 
 import hashlib
+import itertools
 import os
 import types
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class Problem:
         self._secret = os.urandom(32)
         self._trials, self._tolerances = trials, tolerances
         self._cases: dict[bool, Case] = {}
+        self._calls = itertools.count()
         self._module = types.ModuleType("reference")
         try:
             exec(compile(source, "reference.py", "exec"), self._module.__dict__)
@@ -98,6 +100,7 @@ class Problem:
     def _trial(self, model: Any, index: int) -> Trial:
         torch.manual_seed(self.seed(f"trial {index}"))
         inputs = list(self._module.get_inputs())
+        torch.manual_seed(self.seed(f"call {next(self._calls)}"))  # so that a random reference shows
         copies = [value.clone() if isinstance(value, torch.Tensor) else value for value in inputs]
         outputs = [
             value.detach().clone() if isinstance(value, torch.Tensor) else value

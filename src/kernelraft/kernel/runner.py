@@ -76,7 +76,8 @@ class Candidate:
         return {"outputs": self._hand_over(outputs), "launches": list(record.distinct.values())}
 
     def _hand_over(self, outputs: list[Any]) -> list[Any]:
-        layout, told = Layout(), []
+        layout = Layout()
+        told: list[Any] = []
         for value in outputs:
             if isinstance(value, torch.Tensor) and type(value) not in (torch.Tensor, torch.nn.Parameter):
                 raise Fault(Reason.NOT_TRITON, f"the output is a {type(value).__name__}, not a plain tensor")
@@ -87,7 +88,8 @@ class Candidate:
                     put(self.outputs, dense, spec)
                 told.append(["tensor", spec.plain()])
             else:
-                told.append(value if value is None or isinstance(value, (bool, int, float)) else ["other", type(value).__name__])
+                simple = value is None or isinstance(value, (bool, int, float))
+                told.append(value if simple else ["other", type(value).__name__])
         return told
 
 

@@ -32,9 +32,10 @@ def main() -> None:
 
 
 def _run_roles() -> dict[str, forkserver.Role]:
-    from kernelraft.kernel import interpreter, runner, warm
+    from kernelraft.kernel import gaps, interpreter, runner, warm
 
     interpreter.install()
+    gaps.install()
     warm.interpret()
     return {"zygote": _zygote({"trial": _confined(runner.trial), "probe": _confined(_probe)})}
 

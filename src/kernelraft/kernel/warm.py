@@ -8,7 +8,7 @@ import mmap
 
 import torch
 
-_SOURCE = '''
+_SOURCE = """
 import torch
 import torch.nn as nn
 import triton
@@ -46,7 +46,31 @@ class ModelNew(nn.Module):
         kernel[(triton.cdiv(x.numel(), 128),)](x, self.w, out, x.numel(), BLOCK=128)
         dot[(1,)](x, square, BLOCK=16)
         return out.view(-1).reshape(x.shape)
-'''
+"""
+
+_REFERENCE = """
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Model(nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.linear = nn.Linear(n, n)
+
+    def forward(self, x):
+        x = torch.softmax(F.gelu(self.linear(x) @ x), dim=-1)
+        return F.layer_norm(torch.relu(x), x.shape[-1:]) * torch.rsqrt(x.mean(dim=-1, keepdim=True) + 1.0)
+
+
+def get_inputs():
+    return [torch.randn(8, 8)]
+
+
+def get_init_inputs():
+    return [8]
+"""
 
 
 def interpret() -> None:
@@ -74,19 +98,27 @@ def interpret() -> None:
 def compile_one() -> None:
     """Compile the program for two generations of GPUs, and exercise what a reference needs."""
     from kernelraft.kernel import compiler
+    from kernelraft.kernel.reference import Problem
     from kernelraft.kernel.runner import load_source
 
     _quiet()
     first_autotune_config()
     load_source(_SOURCE)
-    for kernel, pointers, rest in ((compiler.made[0], ("x_ptr", "w_ptr"), {"n": "i32"}), (compiler.made[1], ("a_ptr",), {})):
+    for kernel, pointers, rest in (
+        (compiler.made[0], ("x_ptr", "w_ptr"), {"n": "i32"}),
+        (compiler.made[1], ("a_ptr",), {}),
+    ):
         signature = {**dict.fromkeys((*pointers, "out_ptr"), "*fp32"), **rest, "BLOCK": "constexpr"}
-        launch = {"signature": signature, "constants": {"BLOCK": 64}, "options": {"num_warps": 4}}
+        launch = {
+            "signature": signature,
+            "constants": {"BLOCK": 64},
+            "aligned": ["out_ptr"],
+            "options": {"num_warps": 4},
+        }
         for target in ("sm_80", "sm_90"):
             compiler.to_ptx(kernel, launch, target)
     compiler.made.clear()
-    with torch.no_grad():
-        torch.nn.Linear(4, 4)(torch.randn(2, 4)).softmax(-1).double().square().mean().sqrt()
+    Problem(_REFERENCE, 2, {"float32": 1e-4})
 
 
 def _quiet() -> None:

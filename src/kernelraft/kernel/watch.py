@@ -12,27 +12,36 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from kernelraft.kernel.interpreter import record
 from kernelraft.records import Reason
 
-_ALLOCATE = set(["empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"])
-_FILL = set(
-    ["zeros", "zeros_like", "new_zeros", "ones", "ones_like", "new_ones", "full", "full_like", "new_full", "fill_", "zero_", "scalar_tensor", "lift_fresh", "arange"]
-)
-_LOOK = set(
-    ["view", "_unsafe_view", "_reshape_alias", "reshape", "transpose", "transpose_", "permute", "t", "expand", "slice", "select", "squeeze", "unsqueeze", "squeeze_", "unsqueeze_", "alias", "as_strided", "detach", "split", "split_with_sizes", "chunk", "unbind", "narrow", "unfold", "diagonal", "view_as_real", "is_same_size", "sym_size", "sym_stride", "sym_numel", "set_", "resize_"]
-)
-_COPY = set(["clone", "_to_copy", "copy_", "contiguous"])
+_ALLOCATE = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"}
+_FILL = {
+    "zeros", "zeros_like", "new_zeros", "ones", "ones_like", "new_ones", "full", "full_like", "new_full",
+    "fill_", "zero_", "scalar_tensor", "lift_fresh", "arange",
+}  # fmt: skip
+_LOOK = {
+    "view", "_unsafe_view", "_reshape_alias", "reshape", "transpose", "transpose_", "permute", "t", "expand",
+    "slice", "select", "squeeze", "unsqueeze", "squeeze_", "unsqueeze_", "alias", "as_strided", "detach",
+    "split", "split_with_sizes", "chunk", "unbind", "narrow", "unfold", "diagonal", "view_as_real",
+    "is_same_size", "sym_size", "sym_stride", "sym_numel", "set_", "resize_",
+}  # fmt: skip
+_COPY = {"clone", "_to_copy", "copy_", "contiguous"}
 _READ = "_local_scalar_dense"
 
 
-class Watch(TorchDispatchMode):
+class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Refuses compute outside launches; poisons what is allocated; follows what was written by a kernel.
 
     `parameters` are the addresses of the model's own storages, the only ones that Python may read.
     """
 
     def __init__(self, parameters: set[int]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.parameters = parameters
         self.kept: list[torch.Tensor] = []  # alive until the end, so that no address is used twice
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False saves the import of torch._dynamo at the first use: 1.6 s; nothing is compiled by torch here."""
+        return False
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
@@ -52,7 +61,7 @@ class Watch(TorchDispatchMode):
         self.kept.append(result)
         storage = result.untyped_storage()
         if name in _ALLOCATE and result.dtype is not torch.bool:
-            storage.fill_(0xFF)  # NaN or -1: what no kernel writes shows
+            storage.fill_(0xFF)  # type: ignore[attr-defined]  # NaN or -1: what no kernel writes shows
         source = args[1] if name == "copy_" else args[0] if name in _COPY else None
         if isinstance(source, torch.Tensor) and _home(source) in record.written:
             record.written.add(storage.data_ptr())

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-KEPT = ("lm_head", "router")  # a quantised router sends tokens to other experts
+KEPT = ("lm_head", "router", "router.gate")  # a quantised router sends tokens to other experts
 
 
 class Quantization(BaseModel):

@@ -38,7 +38,7 @@ const key = (name, color, shape = "") =>
   el("span", { class: "key" }, el("i", { class: `swatch ${color} ${shape}` }), name);
 
 const drawn = new Map();
-const redraw = new ResizeObserver((entries) => {
+const redraw = new ResizeObserver((entries) => requestAnimationFrame(() => {
   for (const { target, contentRect } of entries) {
     const width = Math.floor(contentRect.width);
     const chart = drawn.get(target);
@@ -47,7 +47,7 @@ const redraw = new ResizeObserver((entries) => {
       target.replaceChildren(chart.draw(width));
     }
   }
-});
+}));
 function card(title, note, draw, legend = []) {
   const plot = el("div", { class: "plot" });
   drawn.set(plot, { draw, width: 0 });

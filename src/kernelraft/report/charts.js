@@ -60,7 +60,7 @@ const lineChart = (label, series, options) => (width) => {
     cursor.setAttribute("visibility", "visible");
     const there = series.filter((one) => one.points[0][0] <= nearest && nearest <= one.points.at(-1)[0]);
     const shown = there.map((one) => `${one.name}: ${options.rate ? percent(near(one, nearest)[1]) : near(one, nearest)[1]}`);
-    showTip(event, `${options.xName} ${count(nearest)}`, ...shown);
+    showTip(event, `${options.xName.split(" · ")[0]} ${count(nearest)}`, ...shown);
   };
   const leave = () => { hideTip(); cursor.setAttribute("visibility", "hidden"); };
   const chart = canvas(width, HEIGHT, label, gridY(values, y, left, right, format), cursor, curves, below,
@@ -70,7 +70,7 @@ const lineChart = (label, series, options) => (width) => {
 
 // rows: [{name, dots: [{name, color, value}]}], each a rate
 const dotChart = (label, rows) => (width) => {
-  const left = 62, right = width - 52, top = 8, pitch = Math.min(40, (HEIGHT - 34) / rows.length);
+  const left = 62, right = width - 52, top = 8, pitch = Math.min(40, (HEIGHT + 6) / rows.length);
   const bottom = top + pitch * rows.length, x = linear(0, 1, left, right);
   const grid = [0, 0.25, 0.5, 0.75, 1].map((rate) => [
     line(x(rate), top, x(rate), bottom, { class: "grid" }),

@@ -31,7 +31,7 @@ function listing(rows, language) {
   }
   return body;
 }
-const numbered = (text) => text.split("\n").map((line, index) => ({ number: index + 1, text: line, mark: "" }));
+const numbered = (text) => text.replace(/\n$/, "").split("\n").map((line, index) => ({ number: index + 1, text: line, mark: "" }));
 
 // The lines that the verifier ran, as character range [from, from + chars) of the text.
 function marked(text, from, chars) {
@@ -39,7 +39,7 @@ function marked(text, from, chars) {
   return numbered(text).map((row) => {
     const start = at;
     at += row.text.length + 1;
-    const inside = from >= 0 && row.text.length && start < from + chars && start + row.text.length > from;
+    const inside = from >= 0 && start < from + chars && start + Math.max(1, row.text.length) > from;
     return { ...row, mark: inside ? "judged" : from >= 0 ? "around" : "" };
   });
 }

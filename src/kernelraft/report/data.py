@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from kernelraft.records import Task
-from kernelraft.report.facts import UNJUDGED, Curve, Facts, outcome, outcomes
+from kernelraft.report.curves import Curve
+from kernelraft.report.facts import UNJUDGED, Facts, outcome, outcomes
 from kernelraft.report.folder import Judged, Step, numbers
 
 CURVE_POINTS = 600
@@ -48,14 +49,12 @@ def page_data(facts: Facts, max_samples: int, source: str, made: str) -> dict[st
         "made": made,
         "steps": [_step(step, len(shown[step.name])) for step in facts.steps],
         "times": [step.name for step in facts.times],
-        "benchmarks": [
-            {**asdict(benchmark), "tasks": len(benchmark.tasks)} for benchmark in facts.benchmarks
-        ],
+        "benchmarks": [{**asdict(benchmark), "tasks": len(benchmark.tasks)} for benchmark in facts.benchmarks],
         "over_control": asdict(facts.over_control) if facts.over_control else None,
         "losses": {name: _points(curve) for name, curve in facts.losses.items()},
         "rounds": {
-            name: {quantity: _points(curve) for quantity, curve in curves.items()}
-            for name, curves in facts.rounds.items()
+            name: {quantity: _points(curve) for quantity, curve in rounds._asdict().items()}
+            for name, rounds in facts.rounds.items()
         },
         "tasks": _columns([_task(facts.tasks[task_id], texts) for task_id in known]),
         "samples": _columns([_sample(at, judged, known, texts) for at, judged in pairs]),
@@ -79,6 +78,8 @@ def _step(step: Step, shown: int) -> dict[str, Any]:
         "seconds": step.seconds,
         "outcomes": dict(outcomes(step).most_common()),
         "trained": sum(judged.trained for judged in step.judged),
+        "trained_passed": sum(judged.trained and outcome(judged) == "pass" for judged in step.judged),
+        "is_gate": step.name.rsplit("/", 1)[-1].startswith("gate"),
         "left_out": len(step.judged) - shown,
     }
 
@@ -145,4 +146,4 @@ def _points(curve: Curve) -> list[tuple[int, float]]:
     """At most about CURVE_POINTS of the curve, evenly taken, the last one always there."""
     points = [(step, float(f"{value:.5g}")) for step, value in curve.items()]
     every = -(-len(points) // CURVE_POINTS) or 1
-    return points[-1 :: -every][::-1]
+    return points[-1::-every][::-1]

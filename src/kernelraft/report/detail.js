@@ -4,7 +4,7 @@ const badge = (at) => el("span", { class: `badge ${S.status[at]}` }, `${GLYPH[S.
 const yesNo = (value) => (value === null ? "not reached" : value ? "yes" : "no");
 
 function panel(title, note, ...content) {
-  return el("section", { class: "panel" },
+  return el("section", { class: `panel ${title.toLowerCase()}` },
     el("div", { class: "panel-head" }, el("h3", {}, title), note && el("span", {}, note)), content);
 }
 function fact(name, value, mark) {

@@ -7,7 +7,7 @@ function fill(node, attributes, children) {
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else node.setAttribute(key, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child || child === 0));
   return node;
 }
 const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
@@ -15,8 +15,9 @@ const svg = (tag, attributes, ...children) =>
   fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
 const count = (number) => number.toLocaleString("en-US");
-const percent = (rate, digits = 1) => `${(100 * rate).toFixed(digits)}%`;
-const signed = (rate) => `${rate < 0 ? "−" : "+"}${Math.abs(100 * rate).toFixed(1)}`;
+const rounded = (rate, digits) => (100 * rate + 1e-9).toFixed(digits); // as tables.py does
+const percent = (rate, digits = 1) => `${rounded(rate, digits)}%`;
+const signed = (rate) => `${rate < 0 ? "−" : "+"}${rounded(Math.abs(rate), 1)}`;
 function duration(seconds) {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);

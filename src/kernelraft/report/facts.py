@@ -8,10 +8,10 @@ from pathlib import Path
 from kernelraft.errors import DataError
 from kernelraft.records import Status, Task
 from kernelraft.report import folder
+from kernelraft.report.curves import Curve, Rounds, losses, rounds
 from kernelraft.report.folder import Judged, Step
 from kernelraft.statistics import paired_difference
 
-Curve = dict[int, float]
 PLACES = {"before": -1, "control": 1, "after": 2}  # as a reader compares them; others between, as they ran
 UNJUDGED = "unjudged"
 
@@ -42,7 +42,7 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """`losses` and `rounds` are by the step that logged them; a round's quantities are curves over it."""
+    """Everything that is told of a run; `losses` and `rounds` are by the step that logged them."""
 
     title: str
     steps: tuple[Step, ...]
@@ -50,7 +50,7 @@ class Facts:
     benchmarks: tuple[Benchmark, ...]
     over_control: Score | None
     losses: dict[str, Curve]
-    rounds: dict[str, dict[str, Curve]]
+    rounds: dict[str, Rounds]
 
     @property
     def times(self) -> list[Step]:
@@ -71,7 +71,7 @@ def collect(source: Path, title: str | None) -> Facts:
     steps = folder.steps(source)
     if not steps:
         raise DataError(f"{source} holds no samples.jsonl and no metrics.json: there is nothing to report")
-    curves = folder.logged(source)
+    logged = folder.logged(source)
     name = source.resolve().name
     benchmarks = _benchmarks(steps)
     return Facts(
@@ -80,8 +80,8 @@ def collect(source: Path, title: str | None) -> Facts:
         tasks=folder.tasks(source),
         benchmarks=benchmarks,
         over_control=_over_control(benchmarks),
-        losses={step or name: curve for step, curve in _of(curves, "train", "loss").items()},
-        rounds=_rounds(curves, name),
+        losses=losses(logged, name),
+        rounds=rounds(logged, steps, name),
     )
 
 
@@ -152,23 +152,6 @@ def _over_control(benchmarks: tuple[Benchmark, ...]) -> Score | None:
     if not {"control", "after"} <= by_name.keys():
         return None
     return _difference(by_name["after"], by_name["control"])
-
-
-def _of(curves: dict[str, Curve], noun: str, quantity: str) -> dict[str, Curve]:
-    """The curves '<noun>/<step>/<quantity>' by step, '' where the run is the step."""
-    return {
-        key.removeprefix(noun).removesuffix(quantity).strip("/"): curve
-        for key, curve in curves.items()
-        if key.startswith(f"{noun}/") and key.endswith(f"/{quantity}")
-    }
-
-
-def _rounds(curves: dict[str, Curve], name: str) -> dict[str, dict[str, Curve]]:
-    found: dict[str, dict[str, Curve]] = {}
-    for quantity in ("pass_rate", "gate", "kept"):
-        for step, curve in _of(curves, "raft", quantity).items():
-            found.setdefault(step or name, {})[quantity] = curve
-    return found
 
 
 def _above(name: str) -> list[str]:

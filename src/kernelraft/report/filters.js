@@ -37,7 +37,7 @@ function choices(name) {
 }
 function fromHash() {
   const given = new URLSearchParams(location.hash.slice(1));
-  const chosen = { q: given.get("q") || "", sample: given.get("sample") || "" };
+  const chosen = { q: given.get("q") || "", sample: given.get("sample") || "", diff: given.get("diff") || "" };
   for (const name of Object.keys(FILTERS)) chosen[name] = given.get(name) || "";
   return chosen;
 }

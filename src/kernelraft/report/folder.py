@@ -42,11 +42,9 @@ class Step:
 
 
 def steps(source: Path) -> list[Step]:
-    """The steps in the order in which they began; parts of a step directly after it, in natural order."""
+    """The steps in the order in which they began; parts of a step directly after it, by their number."""
     found = [
-        Path(folder)
-        for folder, _, files in os.walk(source)
-        if "samples.jsonl" in files or "metrics.json" in files
+        Path(folder) for folder, _, files in os.walk(source) if "samples.jsonl" in files or "metrics.json" in files
     ]
     below = [folder for folder in found if folder != source]
     if not (source / "samples.jsonl").is_file() and below:
@@ -149,8 +147,8 @@ def _order(source: Path) -> Any:
         name = _name(source, folder)
         top = name.split("/", 1)[0]
         place = named.index(top) if top in named else len(named)
-        natural = [(int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name)]
-        return (place, _begun(source / folder.relative_to(source).parts[0]), natural)
+        numbers = [(int(re.sub(r"\D", "", part) or 0), part) for part in name.split("/")]
+        return (place, _begun(source / folder.relative_to(source).parts[0]), numbers)
 
     return key
 

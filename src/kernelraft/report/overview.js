@@ -24,13 +24,14 @@ function tiles() {
   if (data.over_control) {
     found.push(tile("after against control", pointsOf(data.over_control), `${rangeOf(data.over_control)}, paired by task`));
   }
-  const all = data.steps.reduce((sum, step) => sum + total(step), 0);
+  const all = data.steps.reduce((sum, step) => sum + total(step) - (step.outcomes.unjudged || 0), 0);
   const passed = data.steps.reduce((sum, step) => sum + (step.outcomes.pass || 0), 0);
   const trained = data.steps.reduce((sum, step) => sum + step.trained, 0);
+  const right = data.steps.reduce((sum, step) => sum + step.trained_passed, 0);
   if (all) found.push(tile("samples judged", count(all), `${count(passed)} passed`));
-  if (trained) found.push(tile("kept for training", count(trained), "each one passed"));
+  if (trained) found.push(tile("kept for training", count(trained), right === trained ? "every one passed" : `${count(right)} of them passed`));
   const seconds = data.steps.filter((step) => data.times.includes(step.name)).reduce((sum, step) => sum + step.seconds, 0);
-  if (seconds) found.push(tile("time", duration(seconds), `${data.times.length} steps`));
+  if (seconds) found.push(tile("time", duration(seconds), data.times.length > 1 ? `${data.times.length} steps` : data.times[0]));
   return found;
 }
 const total = (step) => Object.values(step.outcomes).reduce((sum, number) => sum + number, 0);
@@ -42,19 +43,21 @@ function benchmarkCard() {
   const legend = ks.map((k, n) => key(`pass@${k}`, "strong", n ? "light" : ""));
   return card("Benchmarks", "Lines: 95% intervals over tasks", barChart("pass@k by benchmark", groups), legend);
 }
-function roundsCards() {
-  return Object.entries(data.rounds).map(([step, { pass_rate = [], gate = [], kept = [] }]) => {
-    const rounds = [...new Set([...pass_rate, ...gate].map((point) => point[0]))].sort((a, b) => a - b);
-    const few = rounds.length <= 8, keptAt = new Map(kept);
-    const series = [
-      { name: "pass rate while sampling", color: "strong", points: pass_rate, dots: few, labels: few },
-      { name: "gate: held-out pass rate", color: "c1", points: gate, dots: few },
-    ].filter((one) => one.points.length);
-    if (!series.length) return null;
-    const xTicks = few ? rounds.map((n) => [n, keptAt.has(n) ? `${n} · ${count(keptAt.get(n))} kept` : String(n)]) : null;
-    return card(`${step} by cycle`, kept.length && few ? "kept: samples that were trained on" : "",
-      lineChart("pass rate by cycle", series, { rate: true, xName: "cycle", xTicks }), series.map((one) => key(one.name, one.color)));
+function roundsCard() {
+  const series = [], keptAt = new Map();
+  Object.entries(data.rounds).forEach(([step, { pass_rate, gate, kept }], at) => {
+    const color = ["strong", "c1", "c0", "c3"][at % 4], dots = gate.length <= 12;
+    if (gate.length) series.push({ name: `${step}: gate`, color, points: gate, dots, labels: dots && at === 0 });
+    if (pass_rate.length) series.push({ name: `${step}: samples that pass`, color: `${color} dashed`, points: pass_rate });
+    kept.forEach(([n, number]) => keptAt.set(n, Math.max(number, keptAt.get(n) || 0)));
   });
+  if (!series.length) return null;
+  const rounds = [...new Set(series.flatMap((one) => one.points.map((point) => point[0])))].sort((a, b) => a - b);
+  const name = (n) => (keptAt.get(n) ? `${n} · ${count(keptAt.get(n))}` : n ? String(n) : "start");
+  return card("By cycle", "gate: tasks kept out of training",
+    lineChart("pass rates by cycle", series, { rate: true, xName: keptAt.size ? "cycle · examples kept" : "cycle",
+      xTicks: rounds.length <= 8 ? rounds.map((n) => [n, name(n)]) : null }),
+    series.map((one) => key(one.name, one.color, "stroke")));
 }
 function lossCard() {
   const series = Object.entries(data.losses).map(([name, points], at) => ({ name, points, color: SERIES[at % SERIES.length] }));
@@ -74,7 +77,7 @@ const REASONS = ["pass", "WRONG_VALUE", "WRONG_SHAPE", "WRONG_DTYPE", "OUT_OF_BO
   "COMPILE_ERROR", "SYNTAX", "RUNTIME_ERROR", "TIMEOUT", "OUT_OF_MEMORY", "NOT_TRITON", "IMPLAUSIBLE",
   "WORKER_LOST", "UNSUPPORTED", "unjudged"];
 function outcomeCard(pick) {
-  const steps = data.steps.filter(total);
+  const steps = data.steps.filter((step) => total(step) && !step.is_gate);
   const rows = steps.map((step) => ({ name: step.name, note: percent((step.outcomes.pass || 0) / total(step), 0),
     parts: REASONS.filter((reason) => step.outcomes[reason]).map((reason) => ({ name: reason, color: `r-${reason}`,
       value: step.outcomes[reason], pick: () => pick(step.name, reason) })) }));
@@ -90,18 +93,18 @@ function timeCard() {
   return card("Time by step", "", stackChart("time by step", rows, longest, 84, 92));
 }
 function overview(pick) {
-  document.getElementById("top").append(
+  fill(document.getElementById("top"), {}, [
     el("div", { class: "mark", "aria-hidden": "true" }, "K"),
     el("div", {}, el("h1", {}, data.title), el("p", {}, `Kernelraft · run ${data.source} · ${data.made}`)),
-    el("a", { class: "jump", href: "#samples" }, "Browse the samples ↓"));
+    data.steps.some(total) && el("a", { class: "jump", href: "#samples" }, "Browse the samples ↓")]);
   document.getElementById("tiles").append(...tiles());
   const cards = [
     data.benchmarks.length && benchmarkCard(),
-    ...roundsCards(),
+    roundsCard(),
     Object.keys(data.losses).length && lossCard(),
     data.benchmarks.some((benchmark) => Object.keys(benchmark.kinds).length) && kindCard(),
     data.steps.some(total) && outcomeCard(pick),
-    data.times.length && timeCard(),
+    data.times.length > 1 && timeCard(),
   ];
   document.getElementById("charts").append(...cards.filter(Boolean));
 }

@@ -1,7 +1,7 @@
 // The browser of samples: filters, a list that draws only what is in sight, the pane of the chosen one.
 const ROW = 46, SPARE = 6;
 const chosen = fromHash();
-let shown = [], place = 0, diff = false;
+let shown = [], place = 0;
 
 const list = el("div", { class: "list", tabindex: "0", role: "listbox", "aria-label": "Samples" });
 const space = el("div", { class: "space" });
@@ -31,9 +31,10 @@ function drawList() {
   list.setAttribute("aria-activedescendant", shown.length ? `item-${place}` : "");
 }
 function intoSight() {
-  const top = place * ROW;
-  if (top < list.scrollTop) list.scrollTop = top;
-  if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
+  const top = place * ROW, from = list.scrollTop, room = list.clientHeight - ROW;
+  if (top < from - 2 * room || top > from + 2 * room) list.scrollTop = top - room / 3;
+  else if (top < from) list.scrollTop = top;
+  else if (top > from + room) list.scrollTop = top - room;
 }
 function choose(n, keepAddress) {
   if (!shown.length) {
@@ -41,8 +42,8 @@ function choose(n, keepAddress) {
   } else {
     place = Math.max(0, Math.min(shown.length - 1, n));
     const actions = { previous: () => choose(place - 1), next: () => choose(place + 1), diff: toggleDiff };
-    pane.replaceChildren(...detailOf(shown[place], diff, actions));
-    pane.scrollTop = 0;
+    pane.replaceChildren(...detailOf(shown[place], Boolean(chosen.diff), actions));
+    if (chosen.sample !== addressOf(shown[place])) pane.scrollTop = 0;
     chosen.sample = addressOf(shown[place]);
     if (!keepAddress) history.replaceState(null, "", toHash(chosen));
   }
@@ -50,7 +51,7 @@ function choose(n, keepAddress) {
   drawList();
 }
 function toggleDiff() {
-  diff = !diff;
+  chosen.diff = chosen.diff ? "" : "on";
   choose(place);
 }
 function update(keepAddress) {
@@ -59,7 +60,7 @@ function update(keepAddress) {
   const passed = shown.filter((at) => S.status[at] === "pass").length;
   const judged = shown.filter((at) => S.status[at] === "pass" || S.status[at] === "fail").length;
   tally.replaceChildren(el("b", {}, count(shown.length)), shown.length < SIZE ? ` of ${count(SIZE)} samples` : " samples",
-    judged ? ` · ${percent(passed / judged)} of the judged pass` : "");
+    judged ? ` · ${percent(passed / judged)} pass` : "");
   search.value = chosen.q;
   for (const select of selects) select.value = chosen[select.name];
   choose(Math.max(0, shown.findIndex((at) => addressOf(at) === chosen.sample)), keepAddress);
@@ -70,7 +71,7 @@ function pick(step, reason) {
   document.getElementById("samples").scrollIntoView({ behavior: "smooth" });
 }
 function reset() {
-  for (const name of Object.keys(chosen)) if (name !== "sample") chosen[name] = "";
+  for (const name of ["q", ...Object.keys(FILTERS)]) chosen[name] = "";
   update();
 }
 function keys(event) {
@@ -96,7 +97,7 @@ function browser() {
     leftOut ? el("p", { class: "left-out" }, `Not in this page, to keep it small: ${leftOut} (stage.max_samples).`) : "",
     el("div", { class: "browser" }, list, pane));
   list.addEventListener("scroll", drawList, { passive: true });
-  new ResizeObserver(drawList).observe(list);
+  new ResizeObserver(() => requestAnimationFrame(drawList)).observe(list);
   document.addEventListener("keydown", keys);
   window.addEventListener("hashchange", () => {
     if (!location.hash.includes("=")) return;

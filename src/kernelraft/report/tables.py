@@ -1,5 +1,8 @@
 """The report on the terminal: benchmarks, pass rate by kind, time by step."""
 
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from kernelraft.report.facts import Facts, Score, outcomes
@@ -20,7 +23,7 @@ def seconds_text(seconds: float) -> str:
 
 
 def _benchmarks(facts: Facts) -> Table:
-    table = Table(title="Benchmarks, with 95% intervals over tasks", title_justify="left")
+    table = Table(**_looks("Benchmarks, with 95% intervals over tasks"))
     table.add_column("")
     ks = sorted({k for benchmark in facts.benchmarks for k in benchmark.pass_at})
     for k in ks:
@@ -40,18 +43,18 @@ def _benchmarks(facts: Facts) -> Table:
 
 
 def _kinds(facts: Facts) -> Table:
-    table = Table(title="pass@1 by kind of problem", title_justify="left")
+    table = Table(**_looks("pass@1 by kind of problem"))
     table.add_column("")
     for benchmark in facts.benchmarks:
         table.add_column(benchmark.step, justify="right")
     for kind in sorted({kind for benchmark in facts.benchmarks for kind in benchmark.kinds}):
         rates = [benchmark.kinds.get(kind) for benchmark in facts.benchmarks]
-        table.add_row(kind, *("" if rate is None else f"{rate:.1%}" for rate in rates))
+        table.add_row(kind, *("" if rate is None else f"{_percent(rate)}%" for rate in rates))
     return table
 
 
 def _times(facts: Facts) -> Table:
-    table = Table(title="Time by step", title_justify="left", show_footer=True)
+    table = Table(**_looks("Time by step"), show_footer=True)
     total = sum(step.seconds or 0.0 for step in facts.times)
     table.add_column("", footer="all")
     table.add_column("time", justify="right", footer=seconds_text(total))
@@ -66,20 +69,33 @@ def _times(facts: Facts) -> Table:
             step.name + unfinished,
             seconds_text(step.seconds or 0.0),
             f"{count:,}" if count else "",
-            f"{passed / count:.1%}" if count else "",
+            f"{_percent(passed / count)}%" if count else "",
         )
     return table
+
+
+def _looks(title: str) -> dict[str, Any]:
+    return {"title": title, "title_justify": "left", "title_style": "bold", "box": SIMPLE_HEAD}
 
 
 def _rate(score: Score | None) -> str:
     if score is None:
         return ""
     if score.low is None or score.high is None:
-        return f"{score.value:.1%}"
-    return f"{score.value:.1%} ({100 * score.low:.1f} to {100 * score.high:.1f})"
+        return f"{_percent(score.value)}%"
+    return f"{_percent(score.value)}% ({_percent(score.low)} to {_percent(score.high)})"
 
 
 def _points(score: Score | None) -> str:
     if score is None or score.low is None or score.high is None:
         return ""
-    return f"{100 * score.value:+.1f} ({100 * score.low:+.1f} to {100 * score.high:+.1f})"
+    return f"{_signed(score.value)} ({_signed(score.low)} to {_signed(score.high)})"
+
+
+def _percent(rate: float) -> str:
+    """One decimal, a half rounded up, as the page rounds."""
+    return f"{100 * rate + 1e-9:.1f}"
+
+
+def _signed(rate: float) -> str:
+    return ("-" if rate < 0 else "+") + _percent(abs(rate))

@@ -30,6 +30,7 @@ class Benchmark:
     generator: Generator
     verifier: Verifier
     checkpoint: Path | None
+    split: str | None
     samples_per_task: Count
     k: list[Count]
     max_abstain: Annotated[float, Field(ge=0, le=1)]
@@ -41,9 +42,9 @@ class Benchmark:
             )
 
     def execute(self, run: Run) -> Metrics:
-        tasks = list(self.data.tasks())
+        tasks = [task for task in self.data.tasks() if self.split in (None, task.split)]
         if not tasks:
-            raise DataError("there is no task to benchmark on")
+            raise DataError(f"there is no task of split {self.split} to benchmark on; stage.split=null takes all")
         generator = self.generator.at(self.checkpoint) if self.checkpoint else self.generator
         with (
             self.verifier.open() as judge,

@@ -69,7 +69,10 @@ def _load(fabric: Fabric, job: Job, method: Method) -> tuple[Loaded, Weights]:
 def _recompute(module: Any, recompute: bool) -> None:
     if recompute:
         module.enable_input_require_grads()
-        module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        # transformers 5.23 renamed it; 5.17 knows the old name only
+        name = "activation" if hasattr(module, "activation_checkpointing_enable") else "gradient"
+        enable = getattr(module, f"{name}_checkpointing_enable")
+        enable(**{f"{name}_checkpointing_kwargs": {"use_reentrant": False}})
 
 
 def _report(module: Any, method: Method) -> None:

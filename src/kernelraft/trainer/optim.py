@@ -23,7 +23,7 @@ def optimizers(module: Any, settings: LoopSettings) -> list[torch.optim.Optimize
     muon = torch.optim.Muon(
         matrices, lr=settings.lr, weight_decay=settings.weight_decay, momentum=0.95, adjust_lr_fn="match_rms_adamw"
     )
-    return [muon, _adamw(rest, settings)]
+    return [muon, _adamw(rest, settings)] if rest else [muon]
 
 
 def _adamw(parameters: list[torch.nn.Parameter], settings: LoopSettings) -> torch.optim.Optimizer:

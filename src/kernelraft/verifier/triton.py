@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import field
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from kernelraft.component import component, settings
-from kernelraft.kernel.pool import Answer, Pool
+from kernelraft.kernel.pool import Pool
+from kernelraft.kernel.workers import Answer
 from kernelraft.records import Reason, Sample, Status, Task, Verdict, digest
 
 VERSION = "triton-interpreter-1"  # a change that can change a verdict changes it
@@ -28,7 +29,9 @@ class Triton:
     trials: int = Field(default=3, ge=1)
     timeout_s: float = Field(default=10.0, gt=0)
     memory_mib: int = Field(default=2048, ge=512)
-    targets: list[str] = field(default_factory=lambda: ["sm_80", "sm_90"])
+    targets: list[Annotated[str, Field(pattern=r"^sm_\d+$")]] = Field(
+        default_factory=lambda: ["sm_80", "sm_90"], min_length=1
+    )
     tolerances: dict[str, float] = field(
         default_factory=lambda: {"float64": 1e-6, "float32": 1e-4, "float16": 5e-3, "bfloat16": 2e-2}
     )

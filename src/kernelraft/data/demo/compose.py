@@ -10,6 +10,9 @@ from kernelraft.data.demo.spec import Kind, Spec, Step
 
 ATTEMPTS = 300  # in a row without a new problem: then the space counts as used up
 
+#: Fewest and most rows. A reduction has one number a row: with few, its rms swings from draw to draw.
+ROWS: dict[Kind, tuple[int, int]] = {"ew": (2, 8), "ew2": (2, 8), "affine": (2, 6), "red": (4, 8), "norm": (2, 6)}
+
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
@@ -85,4 +88,5 @@ def _shape(random: Random, kind: Kind) -> tuple[int, ...]:
     if kind == "mm":
         outer = (8, 12, 16, 20, 24)
         return random.choice(outer), random.choice((8, 16, 24, 32)), random.choice(outer)
-    return random.randint(2, 8 if kind in ("ew", "ew2") else 6), random.randint(17, 96)
+    least, most = ROWS[kind]
+    return random.randint(least, most), random.randint(17, 96)

@@ -19,10 +19,12 @@ from kernelraft.data.demo.spec import Spec, Step
 if TYPE_CHECKING:
     from torch import Tensor
 
-DRAWS = 3
+DRAWS = 3  # that are examined closely
+MORE_DRAWS = 20  # that must stay in range: parameters that all rows share can drive every row out of it
 TOLERANCE = 1e-4  # the judge's, relative to the rms and to the element
 SMALLEST_RMS = 0.01  # of the output
-LARGEST = 1e3  # of any intermediate value
+LARGEST_INPUT = 60.0  # of a step: exp overflows at 88
+LARGEST_OUTPUT = 1e3
 TRIVIAL_DISTANCE = 0.03  # from zeros, ones, the mean, the inputs; relative to the rms of the output
 NOTICED = 100.0  # the least error of a forgotten step or altered constant, in tolerances
 ROUNDING = 1e-6  # relative error put on every step, several times that of any honest kernel
@@ -45,7 +47,9 @@ def one_thread() -> Iterator[None]:
 
 def well_posed(spec: Spec) -> bool:
     """Whether the problem has one output that only its own program computes."""
-    return all(_holds(spec, _Draw(spec, seed)) for seed in range(DRAWS))
+    if not all(_holds(spec, _Draw(spec, seed)) for seed in range(DRAWS)):
+        return False
+    return all(_values(spec, _Draw(spec, seed)) for seed in range(DRAWS, DRAWS + MORE_DRAWS))
 
 
 class _Draw:
@@ -100,23 +104,31 @@ def _error(got: Tensor, want: Tensor) -> float:
     return ((got - want).abs() / (_rms(want) + want.abs())).max().item() / TOLERANCE
 
 
-def _holds(spec: Spec, draw: _Draw) -> bool:
+def _values(spec: Spec, draw: _Draw) -> list[Tensor]:
+    """Compute `x` before the first and after every step; nothing where it leaves the range or is NaN."""
     values = [draw.x]
     for step in spec.steps:
+        if not values[-1].abs().max() <= LARGEST_INPUT:
+            return []
         values.append(draw.after(step, values[-1]))
-        if not values[-1].abs().max() <= LARGEST:  # nor where it is NaN
-            return False
-    want = values[-1]
-    return _far_from_trivial(spec, draw, want) and _well_conditioned(spec, draw, want) and _noticed(spec, draw, values)
+    fits = values[-1].abs().max() <= LARGEST_OUTPUT and _rms(values[-1]) >= SMALLEST_RMS
+    return values if fits else []
+
+
+def _holds(spec: Spec, draw: _Draw) -> bool:
+    values = _values(spec, draw)
+    return (
+        bool(values)
+        and _far_from_trivial(spec, draw, values[-1])
+        and _well_conditioned(spec, draw, values[-1])
+        and _noticed(spec, draw, values)
+    )
 
 
 def _far_from_trivial(spec: Spec, draw: _Draw, want: Tensor) -> bool:
-    rms = _rms(want)
-    if not rms >= SMALLEST_RMS:
-        return False
     guesses: list[Tensor | float] = [want.mean(), 1.0, draw.run(spec.steps, draw.other_x)]
     guesses += [guess for guess in (draw.x, draw.y) if guess is not None and guess.shape == want.shape]
-    return all(_rms(want - guess) >= TRIVIAL_DISTANCE * rms for guess in guesses)
+    return all(_rms(want - guess) >= TRIVIAL_DISTANCE * _rms(want) for guess in guesses)
 
 
 def _well_conditioned(spec: Spec, draw: _Draw, want: Tensor) -> bool:

@@ -1,0 +1,120 @@
+"""What several tests share: a small model recipe, examples, a trainer recipe, a judge that needs no process."""
+
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+import pytest
+
+from kernelraft.model.scratch import Scratch
+from kernelraft.records import Example, Message, Reason, Sample, Status, Task, Verdict
+from kernelraft.trainer.full import Full
+
+LOOP = {
+    "lr": 4e-3, "epochs": None, "steps": 12, "batch_size": 4, "accumulate": 1, "max_length": 256,
+    "optimizer": "muon", "weight_decay": 0.1, "warmup": 0.1, "final_lr": 0.1, "clip": 1.0, "embedding_noise": 0.2,
+    "recompute": False, "validation_share": 0.0, "evaluate_every": 4, "patience": None, "save_every": 5,
+    "log_every": 1, "accelerator": "cpu", "devices": 1, "precision": "32-true", "threads": 1,
+}  # fmt: skip
+
+SIZES = {
+    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2,
+    "intermediate_size": 64, "max_position_embeddings": 256, "tie_word_embeddings": True,
+}  # fmt: skip
+
+AFMOE = {
+    "hidden_size": 64, "intermediate_size": 64, "moe_intermediate_size": 64, "num_hidden_layers": 2,
+    "num_dense_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32, "num_experts": 4,
+    "num_experts_per_tok": 2, "num_shared_experts": 1, "sliding_window": 64, "max_position_embeddings": 256,
+    "mup_enabled": True,
+}  # fmt: skip
+
+
+def scratch(architecture="llama", **sizes):
+    return Scratch(
+        name=f"small {architecture}", architecture=architecture, config=sizes or SIZES, vocabulary=400,
+        dtype="float32", attention="sdpa", lora_targets=["q_proj", "k_proj", "v_proj", "o_proj"],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def small_model():
+    return scratch()
+
+
+@pytest.fixture
+def small_afmoe():
+    return scratch("afmoe", **AFMOE)
+
+
+def trainer(**changes):
+    return Full(**(LOOP | changes))
+
+
+def task(n, **fields):
+    known = {"family": f"ew/add{n}", "language": "triton", "prompt": f"add {n} to x", "reference": f"x + {n}"}
+    return Task(id=f"t{n}", **(known | {"answer": f"<triton>\nx = x + {n}\n</triton>"} | fields))
+
+
+def example(n):
+    t = task(n)
+    messages = (Message(role="user", content=t.prompt), Message(role="assistant", content=t.answer, trained=True))
+    return Example(id=f"e{n}", task_id=t.id, messages=messages)
+
+
+@pytest.fixture
+def examples():
+    return [example(n) for n in range(20)]
+
+
+class FakeVerifier:
+    """PASS where `right` says so of (task, code); counts what it was asked. For tests of stages alone."""
+
+    evaluator = "fake"
+
+    def __init__(self, right=lambda task, code: True, abstain=lambda task, code: False):
+        self.right, self.abstain, self.asked = right, abstain, []
+
+    @contextmanager
+    def open(self):
+        yield self
+
+    def submit(self, task, sample):
+        self.asked.append(sample.id)
+        future = Future()
+        future.set_result(self._verdict(task, sample))
+        return future
+
+    def _verdict(self, task, sample):
+        if self.abstain(task, sample.code):
+            return Verdict(id=sample.id, status=Status.ABSTAIN, reason=Reason.WORKER_LOST, reward=None, detail="gone")
+        if self.right(task, sample.code):
+            return Verdict(id=sample.id, status=Status.PASS, reason=None, reward=1.0, compiled=True, correct=True)
+        return Verdict(id=sample.id, status=Status.FAIL, reason=Reason.WRONG_VALUE, reward=0.0, correct=False)
+
+
+class FakeGenerator:
+    """Writes what `text` says of (task, attempt); counts the samples that it wrote."""
+
+    def __init__(self, text):
+        self.text, self.written, self.checkpoints = text, [], []
+
+    def at(self, checkpoint):
+        self.checkpoints.append(checkpoint)
+        return self
+
+    @contextmanager
+    def open(self):
+        yield self
+
+    def _missing(self, tasks, attempts, seed, known):
+        keys = [(t, n, f"{t.id}/{n}/{seed}") for t in tasks for n in attempts]
+        return [(t, n, key) for t, n, key in keys if key not in known]
+
+    def count(self, tasks, attempts, seed, known):
+        return len(self._missing(tasks, attempts, seed, known))
+
+    def write(self, tasks, attempts, seed, known):
+        for t, n, key in self._missing(tasks, attempts, seed, known):
+            code = self.text(t, n)
+            self.written.append(key)
+            yield Sample(id=key, task_id=t.id, index=n, text=f"<triton>\n{code}</triton>", code=code)

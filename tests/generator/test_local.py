@@ -1,0 +1,70 @@
+import pytest
+
+from kernelraft.errors import ModelUnavailable
+from kernelraft.generator.local import Local
+from tests.conftest import scratch, task, trainer
+from tests.trainer.test_loop import job
+
+TASKS = [task(n) for n in range(9)]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    from tests.conftest import example
+
+    out = tmp_path_factory.mktemp("run") / "model"
+    trainer(steps=300, embedding_noise=0.0, optimizer="adamw", weight_decay=0.0).fit(job(scratch(), [example(n) for n in range(9)], out))
+    return out
+
+
+def local(checkpoint, **changes):
+    settings = {"temperature": 1.0, "top_p": 1.0, "max_new_tokens": 24, "batch_size": 4}
+    return Local(model=scratch(), checkpoint=checkpoint, accelerator="cpu", threads=1, **settings | changes)
+
+
+def written(generator, known=(), tasks=TASKS, attempts=range(2), seed=5):
+    with generator.open() as writer:
+        return {s.id: s for s in writer.write(tasks, attempts, seed, set(known))}
+
+
+def test_every_task_and_attempt_has_one_sample_with_its_code_extracted(checkpoint):
+    samples = written(local(checkpoint, temperature=0)).values()
+    assert {(s.task_id, s.index) for s in samples} == {(t.id, n) for t in TASKS for n in range(2)}
+    right = [s for s in samples if s.text == {t.id: t.answer for t in TASKS}[s.task_id]]
+    assert len(right) >= 12 and all(s.code and s.code in s.text for s in right)  # it has learnt these by heart
+    assert all(s.finish_reason == "stop" and s.completion_tokens <= 24 for s in right)
+
+
+def test_what_a_killed_run_lacks_is_written_as_it_would_have_been(checkpoint):
+    whole = written(local(checkpoint))
+    known = list(whole)[::3]
+    rest = written(local(checkpoint), known)
+    assert rest == {key: s for key, s in whole.items() if key not in known}
+
+
+def test_another_seed_temperature_or_checkpoint_has_other_ids(checkpoint, tmp_path, small_model, examples):
+    trainer(steps=1).fit(job(small_model, examples, tmp_path / "m"))
+    ids = [set(written(local(checkpoint), seed=5)), set(written(local(checkpoint), seed=6))]
+    ids += [set(written(local(checkpoint, temperature=0.9))), set(written(local(tmp_path / "m")))]
+    assert len(set.union(*ids)) == sum(map(len, ids))
+
+
+def test_samples_of_one_task_differ_by_attempt(checkpoint):
+    texts = [s.text for s in written(local(checkpoint, temperature=3.0), tasks=TASKS[:1], attempts=range(8)).values()]
+    assert len(set(texts)) > 4
+
+
+def test_a_cut_off_answer_is_told(checkpoint):
+    samples = written(local(checkpoint, max_new_tokens=3, temperature=0)).values()
+    assert all(s.finish_reason == "length" and s.completion_tokens == 3 and not s.code for s in samples)
+
+
+def test_count_says_what_write_gives(checkpoint):
+    whole = list(written(local(checkpoint)))
+    with local(checkpoint).open() as writer:
+        assert writer.count(TASKS, range(2), 5, set(whole[:5])) == len(whole) - 5
+
+
+def test_a_model_from_scratch_without_checkpoint_is_refused_in_one_line():
+    with pytest.raises(ModelUnavailable, match="checkpoint="), local(None).open():
+        pass

@@ -1,0 +1,139 @@
+"""What holds with the static check switched off: the process boundary alone."""
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from programs import UNCHECKED
+
+from kernelraft.kernel import channel, confine, linux, policy
+from kernelraft.kernel.forkserver import Client
+from kernelraft.kernel.judge import Bench, Settings
+from kernelraft.kernel.workers import Server
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[list[Server]]:
+    started = [Server("run"), Server("compile")]
+    for server in started:
+        server.ready()
+    yield started
+    for server in started:
+        server.close()
+
+
+@pytest.fixture
+def bench(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A judge in this process, which lets every source through to the child."""
+    monkeypatch.setattr(policy, "check", lambda code: None)
+    clients, socks = [], []
+    for server in servers:
+        ours, theirs = channel.pair()
+        with theirs:
+            os.close(server.client.fork("zygote", {}, [theirs.fileno()])[1])
+        clients.append(Client(ours))
+        socks.append(ours)
+    settings = Settings(trials=2, timeout_s=5.0, memory_mib=1024, targets=["sm_80"], tolerances={"float32": 1e-4})
+    yield Bench(settings, *clients)
+    for sock in socks:
+        sock.close()
+
+
+@pytest.mark.parametrize("name", UNCHECKED)
+def test_unchecked_program_gains_nothing(name: str, bench: Bench) -> None:
+    reference, code, reason = UNCHECKED[name]
+    answer = bench.evaluate(reference, code)
+    assert answer["reason"] == reason, answer["detail"]
+    assert not Path("/tmp/kernelraft-escaped").exists()
+
+
+def test_every_layer_that_is_claimed_holds(servers: list[Server]) -> None:
+    ours, theirs = channel.pair()
+    control, childs = channel.pair()
+    log = os.memfd_create("log")
+    with ours, theirs, control, childs:
+        os.close(servers[0].client.fork("zygote", {}, [theirs.fileno()])[1])
+        fds = [childs.fileno(), log]
+        os.close(Client(ours).fork("probe", {"cpu_s": 5, "memory_mib": 1024}, fds)[1])
+        layers = channel.receive(control)[0]["layers"]
+    os.close(log)
+    assert confine.is_enough(layers)
+    assert ("landlock" in layers) is (linux.landlock_abi() > 0)
+
+
+@pytest.mark.parametrize(
+    ("layers", "enough"),
+    [
+        (["landlock", "seccomp"], True),
+        (["namespaces", "seccomp"], True),
+        (["landlock", "namespaces"], False),
+        ([], False),
+    ],
+)
+def test_layers_are_enough_only_together(layers: list[str], enough: bool) -> None:
+    assert confine.is_enough(layers) is enough
+
+
+def test_reap_kills_a_daemon_of_a_daemon() -> None:
+    script = """
+        import os, time
+        from kernelraft.kernel import forkserver, linux
+        linux.prctl(linux.SUBREAPER, 1)
+        r, w = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    os.write(w, str(os.getpid()).encode())
+                    time.sleep(30)
+                os._exit(0)
+            time.sleep(30)
+        daemon = int(os.read(r, 20))
+        assert os.path.exists(f"/proc/{daemon}")
+        forkserver.reap_all(pid)
+        assert not os.path.exists(f"/proc/{daemon}")
+    """
+    root = Path(confine.__file__).parents[2]
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=20, env={"PYTHONPATH": str(root)}
+    )
+
+
+def test_channel_reports_garbage_and_the_end_as_lost() -> None:
+    ours, theirs = channel.pair()
+    with ours:
+        for data in (b"[" * 100_000, b"[1]", b"{"):
+            theirs.send(data)
+            with pytest.raises(channel.Lost):
+                channel.receive(ours)
+        theirs.close()
+        with pytest.raises(channel.Lost):
+            channel.receive(ours)
+
+
+def test_channel_carries_descriptors() -> None:
+    ours, theirs = channel.pair()
+    read, write = os.pipe()
+    with ours, theirs:
+        channel.send(ours, {"a": 1}, [write])
+        message, fds = channel.receive(theirs)
+    os.write(fds[0], b"x")
+    assert (message, os.read(read, 1), len(fds)) == ({"a": 1}, b"x", 1)
+    for fd in (read, write, *fds):
+        os.close(fd)
+
+
+def test_stream_carries_long_messages() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        channel.send_stream(ours, {"a": "x" * 50_000})
+        assert select.select([theirs], [], [], 1)[0]
+        assert channel.receive_stream(theirs) == {"a": "x" * 50_000}

@@ -1,0 +1,109 @@
+"""Workers that die: the verdict still comes; a main process that dies leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from programs import HONEST_RELU, RELU
+
+from kernelraft.kernel import pool as pool_module
+from kernelraft.kernel.pool import Pool
+from kernelraft.records import Reason, Status
+
+SETTINGS = {"trials": 1, "timeout_s": 20.0, "memory_mib": 1024, "targets": ["sm_80"], "tolerances": {"float32": 1e-4}}
+SUICIDE = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n" + RELU
+
+
+def descendants(root: int) -> dict[int, str]:
+    """Process id -> name of everything below `root`."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, rest = path.read_text().split(" (", 1)
+        except OSError:
+            continue
+        name, after = rest.rsplit(") ", 1)
+        found[int(pid)] = (name, int(after.split()[1]), after.split()[0])
+    below, size = {root}, 0
+    while len(below) != size:
+        size = len(below)
+        below |= {pid for pid, (_, parent, _) in found.items() if parent in below}
+    return {pid: found[pid][0] for pid in below - {root} if pid in found and found[pid][2] != "Z"}
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    opened = Pool(1, SETTINGS, allow_weak=False)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def first(name: str) -> int:
+    """Some process of this test's own pool with that name."""
+    return next(pid for pid, found in sorted(descendants(os.getpid()).items()) if found == name)
+
+
+@pytest.mark.parametrize("name", ["kr-zygote", "kr-judge", "kr-run", "kr-compile"])
+def test_killed_worker_is_replaced(name: str, pool: Pool) -> None:
+    assert pool.submit(RELU, HONEST_RELU).result(60)["status"] == Status.PASS
+    os.kill(first(name), signal.SIGKILL)
+    assert pool.submit(RELU, HONEST_RELU).result(60)["status"] == Status.PASS
+
+
+def test_worker_lost_twice_abstains(pool: Pool) -> None:
+    answer = pool.submit(SUICIDE, HONEST_RELU).result(60)
+    assert (answer["status"], answer["reason"]) == (Status.ABSTAIN, Reason.WORKER_LOST)
+    assert pool.submit(RELU, HONEST_RELU).result(60)["status"] == Status.PASS
+
+
+def test_nothing_is_left_after_kill_9_of_the_main_process() -> None:
+    script = f"""
+        import time
+        from kernelraft.kernel.pool import Pool
+        pool = Pool(2, {SETTINGS!r}, allow_weak=False)
+        pool.open()
+        for _ in range(2):
+            pool.submit({RELU!r}, {HONEST_RELU.replace("out = torch", "while True: pass#")!r} + "#" * _)
+        time.sleep(1)
+        print("started", flush=True)
+        time.sleep(60)
+    """
+    env = {"PYTHONPATH": str(Path(pool_module.__file__).parents[2])}
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=env) as main:
+        assert main.stdout is not None
+        assert main.stdout.readline() == b"started\n"
+        below = descendants(main.pid)
+        assert {"kr-run", "kr-compile", "kr-judge", "kr-zygote", "kr-candidate"} <= set(below.values())
+        main.kill()
+    deadline = time.monotonic() + 10
+    while (left := [pid for pid in below if alive(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
+    except OSError:
+        return False
+
+
+def test_close_leaves_nothing_and_cancels_what_waits() -> None:
+    opened = Pool(1, SETTINGS, allow_weak=False)
+    before = set(descendants(os.getpid()))
+    opened.open()
+    below = set(descendants(os.getpid())) - before
+    futures = [opened.submit(RELU, HONEST_RELU + "#" * n) for n in range(20)]
+    opened.close()
+    assert futures[-1].cancelled()
+    assert all(future.done() for future in futures)
+    time.sleep(0.2)
+    assert not [pid for pid in below if alive(pid)]

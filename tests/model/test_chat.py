@@ -1,0 +1,52 @@
+import pytest
+
+from kernelraft.errors import DataError
+from kernelraft.model.bpe import train_tokenizer
+from kernelraft.model.chat import encode, encode_example, render
+from kernelraft.records import Example, Message
+
+TEXTS = ["import torch\n\n\nx = torch.relu(x)\n", "x = x * 1.5\n", "ünïcode  spaces\t\ttabs\n    deep\n"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(TEXTS * 3, 300)
+
+
+def messages(*turns):
+    roles = ["user", "assistant"] * len(turns)
+    return tuple(Message(role=r, content=t, trained=r == "assistant") for r, t in zip(roles, turns, strict=False))
+
+
+def example(*turns):
+    return Example(id="e", task_id="t", messages=messages(*turns))
+
+
+@pytest.mark.parametrize("text", [*TEXTS, "def f():\n\n  return {'a': 1.25}\n", "\n\n\n", "never seen: ⁂"])
+def test_decoding_gives_the_text_back_byte_for_byte(tokenizer, text):
+    assert tokenizer.decode(encode(tokenizer, text)) == text
+
+
+def test_the_trained_tokens_are_the_answer_and_its_end(tokenizer):
+    ids, trained = encode_example(tokenizer, example("write relu", TEXTS[0]))
+    assert tokenizer.decode([i for i, t in zip(ids, trained, strict=True) if t]) == TEXTS[0] + "<|end|>"
+
+
+def test_what_stands_before_the_answer_is_the_prompt_as_sampling_sees_it(tokenizer):
+    ids, trained = encode_example(tokenizer, example("write relu", TEXTS[0]))
+    prompt = encode(tokenizer, render(tokenizer, messages("write relu")[:1], ask=True))
+    assert ids[: len(prompt)] == prompt and not any(trained[: len(prompt)])
+
+
+def test_every_trained_turn_of_a_conversation_carries_loss(tokenizer):
+    ids, trained = encode_example(tokenizer, example("first", "wrong\n", "mend it", "right\n"))
+    assert tokenizer.decode([i for i, t in zip(ids, trained, strict=True) if t]) == "wrong\n<|end|>right\n<|end|>"
+
+
+def test_a_template_that_changes_the_verified_text_is_refused(tokenizer):
+    import copy
+
+    stripping = copy.deepcopy(tokenizer)
+    stripping.chat_template = "{% for m in messages %}<|user|>{{ m['content'] | trim }}{% endfor %}"
+    with pytest.raises(DataError, match="changes the text"):
+        encode_example(stripping, example("write relu", "  x = 1  "))

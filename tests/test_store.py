@@ -1,0 +1,102 @@
+import pytest
+
+from kernelraft.errors import DataError
+from kernelraft.records import Example, Message, Reason, Sample, Status, Task, Verdict
+from kernelraft.store import Journal, read, write
+
+RECORDS = {
+    "tasks": [
+        Task(id="t1", family="ew/relu", language="triton", prompt="p\nq", reference="r", answer=None),
+        Task(id="t2", family="ew/exp", language="triton", prompt="é", reference="r", answer="a", split="pool"),
+    ],
+    "samples": [Sample(id="s1", task_id="t1", index=3, text="x\u2028y", code="y", completion_tokens=7)],
+    "verdicts": [
+        Verdict(id="s1", status=Status.PASS, reason=None, reward=1.0, targets={"sm_80": "ok", "sm_90": "ok"}),
+        Verdict(id="s2", status=Status.FAIL, reason=Reason.WRONG_VALUE, reward=0.0, compiled=None, correct=False),
+        Verdict(id="s3", status=Status.ABSTAIN, reason=Reason.WORKER_LOST, reward=None),
+    ],
+    "examples": [
+        Example(id="e", task_id="t1", messages=(Message(role="user", content="p"),
+                Message(role="assistant", content="a", trained=True))),
+    ],
+}  # fmt: skip
+
+
+def sample(n):
+    return Sample(id=f"s{n}", task_id="t", index=n, text=f"text {n}", code="")
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+@pytest.mark.parametrize("kind", RECORDS)
+def test_every_record_comes_back_equal(tmp_path, kind, suffix):
+    path = tmp_path / f"{kind}.{suffix}"
+    write(path, RECORDS[kind])
+    assert list(read(type(RECORDS[kind][0]), path)) == RECORDS[kind]
+
+
+def test_parquet_is_readable_by_datasets_with_the_same_columns(tmp_path):
+    import datasets
+
+    write(tmp_path / "tasks.parquet", RECORDS["tasks"])
+    table = datasets.Dataset.from_parquet(str(tmp_path / "tasks.parquet"), cache_dir=str(tmp_path / "cache"))
+    assert table[1]["answer"] == "a" and table[0]["answer"] is None
+
+
+def test_journal_keeps_what_an_earlier_process_wrote(tmp_path):
+    with Journal(Sample, tmp_path / "samples.jsonl") as journal:
+        journal.append(sample(1), durable=True)
+    with Journal(Sample, tmp_path / "samples.jsonl") as journal:
+        assert "s1" in journal and "s2" not in journal
+        journal.append(sample(2))
+    assert [s.id for s in read(Sample, tmp_path / "samples.jsonl")] == ["s1", "s2"]
+
+
+@pytest.mark.parametrize("torn", [b'{"id": "s2", "tas', b"\xc3", b"{"])
+def test_journal_cuts_a_torn_last_line_and_goes_on(tmp_path, torn):
+    path = tmp_path / "samples.jsonl"
+    with Journal(Sample, path) as journal:
+        journal.append(sample(1))
+    with path.open("ab") as file:
+        file.write(torn)
+    with Journal(Sample, path) as journal:
+        assert list(journal.records) == ["s1"]
+        journal.append(sample(2))
+    assert [s.id for s in read(Sample, path)] == ["s1", "s2"]
+
+
+def test_journal_refuses_to_hold_an_attempt_twice(tmp_path):
+    with Journal(Sample, tmp_path / "samples.jsonl") as journal:
+        journal.append(sample(1))
+        with pytest.raises(ValueError, match="already holds"):
+            journal.append(sample(1))
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"id": "s"', "not JSON"),
+        ("[1]", "expected an object"),
+        ('{"id": "s", "task_id": "t", "index": "x", "text": "", "code": ""}', "index"),
+        ('{"id": "s", "task_id": "t", "index": 0, "text": "", "code": "", "extra": 1}', "no field extra"),
+        ('{"id": "s"}', "task_id"),
+    ],
+)
+def test_a_bad_row_is_one_line_with_its_place(tmp_path, line, told):
+    path = tmp_path / "samples.jsonl"
+    path.write_text('{"id": "a", "task_id": "t", "index": 0, "text": "", "code": ""}\n' + line + "\n")
+    with pytest.raises(DataError, match=told) as error:
+        list(read(Sample, path))
+    assert "samples.jsonl:2" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_write_leaves_the_old_file_when_it_is_interrupted(tmp_path):
+    path = tmp_path / "tasks.jsonl"
+    write(path, RECORDS["tasks"])
+
+    def broken():
+        yield RECORDS["tasks"][0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(path, broken())
+    assert len(list(read(Task, path))) == 2
