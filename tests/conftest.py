@@ -86,10 +86,16 @@ class FakeVerifier:
 
     def _verdict(self, task, sample):
         if self.abstain(task, sample.code):
-            return Verdict(id=sample.id, status=Status.ABSTAIN, reason=Reason.WORKER_LOST, reward=None, detail="gone")
+            return Verdict(
+                id=sample.id, status=Status.ABSTAIN, reason=Reason.WORKER_LOST, reward=None, detail="gone", seconds=0.1
+            )
         if self.right(task, sample.code):
-            return Verdict(id=sample.id, status=Status.PASS, reason=None, reward=1.0, compiled=True, correct=True)
-        return Verdict(id=sample.id, status=Status.FAIL, reason=Reason.WRONG_VALUE, reward=0.0, correct=False)
+            return Verdict(
+                id=sample.id, status=Status.PASS, reason=None, reward=1.0, compiled=True, correct=True, seconds=0.1
+            )
+        return Verdict(
+            id=sample.id, status=Status.FAIL, reason=Reason.WRONG_VALUE, reward=0.0, correct=False, seconds=0.1
+        )
 
 
 class FakeGenerator:

@@ -86,7 +86,9 @@ def targets(tree):
             yield from targets(value)
 
 
-@pytest.mark.parametrize("cls", sorted(set(component_classes()), key=lambda c: c.__qualname__), ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "cls", sorted(set(component_classes()), key=lambda c: c.__qualname__), ids=lambda c: c.__name__
+)
 def test_every_key_of_a_component_is_read_by_code(cls):
     """A field is read where its name stands as an attribute somewhere in the package."""
     package = HOME / "src/kernelraft"

@@ -9,7 +9,7 @@ import pytest
 
 SOURCE = Path("src/kernelraft")
 LAYERS = [
-    {"errors", "records", "statistics", "answer", "schemas"},
+    {"errors", "records", "statistics", "answer", "schemas", "opened"},
     {"store", "component", "console"},
     {"kernel", "tracker"},
     {"data", "model"},

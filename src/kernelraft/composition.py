@@ -75,7 +75,7 @@ class RunConfig:
 def _stage_choice(*, _root_: DictConfig) -> str:
     """The option chosen for the group stage; works before Hydra has set its own config, as a sweep needs."""
     chosen = OmegaConf.select(_root_, "hydra.runtime.choices.stage")
-    return str(chosen if chosen is not None else HydraConfig.get()["runtime"]["choices"]["stage"])
+    return str(chosen if chosen is not None else HydraConfig.get().runtime.choices["stage"])
 
 
 def _run_dir(*, _root_: DictConfig) -> str:

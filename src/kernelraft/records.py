@@ -100,7 +100,8 @@ class Verdict:
     `compiled` and `correct` are None where that was not reached. `speedup` is
     None where nothing was timed: it is never invented. `targets` maps a GPU
     target to "ok" or to the compiler's first line. `evaluator` is the hash of
-    the verifier's version and settings.
+    the verifier's version and settings. `seconds` is what the evaluation took, 0
+    where the verdict of an equal program was taken over.
     """
 
     id: str

@@ -11,13 +11,14 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kernelraft.component import settings
 from kernelraft.errors import RunConflict
+from kernelraft.opened import Opened
 from kernelraft.store import repair, write_json
 from kernelraft.tracker import Log, Metrics, Tracker
 
@@ -29,12 +30,14 @@ class Run:
     """What a stage is given: where to write, the seed, and where metrics go.
 
     `started` is the clock (seconds) at which this attempt began, `spent_s` what
-    earlier attempts of the same folder took.
+    earlier attempts of the same folder took. `opened` starts what a stage needs, or
+    gives what an earlier step of the same command has started.
     """
 
     dir: Path
     seed: int
     log: Callable[[Metrics, int], None]
+    opened: Opened
     started: float = field(default_factory=time.monotonic)
     spent_s: float = 0.0
 
@@ -53,8 +56,12 @@ class Run:
             outside = tracker.open(folder, config)
             ok = False
             try:
-                with _metrics_file(folder, outside) as log_metrics, _clock(folder) as (started, spent):
-                    yield cls(folder, seed, log_metrics, started, spent)
+                with (
+                    _metrics_file(folder, outside) as log_metrics,
+                    _clock(folder) as (started, spent),
+                    ExitStack() as held,
+                ):
+                    yield cls(folder, seed, log_metrics, Opened(held), started, spent)
                 ok = True
             finally:
                 outside.close(ok=ok)
@@ -70,7 +77,7 @@ class Run:
             self.log({in_step(key, name): value for key, value in metrics.items()}, step)
 
         with _clock(folder) as (started, spent):
-            yield Run(folder, self.seed, prefixed, started, spent)
+            yield Run(folder, self.seed, prefixed, self.opened, started, spent)
 
     @contextmanager
     def once(self, name: str) -> Iterator[Path | None]:
@@ -118,9 +125,7 @@ def _claim(folder: Path, config: dict[str, Any]) -> None:
     path = folder / "config.json"
     plain = json.loads(json.dumps(config))
     if path.exists() and (made_by := json.loads(path.read_text())) != plain:
-        raise RunConflict(
-            f"{folder} was made with {_differences(made_by, plain)}; give another name=, or delete it"
-        )
+        raise RunConflict(f"{folder} was made with {_differences(made_by, plain)}; give another name=, or delete it")
     if not path.exists():
         write_json(path, plain)
 

@@ -13,7 +13,9 @@ def checkpoint(tmp_path_factory):
     from tests.conftest import example
 
     out = tmp_path_factory.mktemp("run") / "model"
-    trainer(steps=300, embedding_noise=0.0, optimizer="adamw", weight_decay=0.0).fit(job(scratch(), [example(n) for n in range(9)], out))
+    trainer(steps=600, embedding_noise=0.0, optimizer="adamw", weight_decay=0.0).fit(
+        job(scratch(), [example(n) for n in range(9)], out)
+    )
     return out
 
 

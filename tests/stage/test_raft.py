@@ -102,7 +102,9 @@ def test_the_controls_differ_in_what_they_keep_alone(tmp_path, select, trained):
 
 def test_the_unfiltered_control_keeps_as_many_as_it_is_told_right_or_wrong(tmp_path):
     wrong = FakeVerifier(right=lambda t, code: False)
-    stage = raft(FakeGenerator(lambda t, n: "x"), wrong, FakeTrainer(), tmp_path, select="anything", keep_at_most=[2, 3])
+    stage = raft(
+        FakeGenerator(lambda t, n: "x"), wrong, FakeTrainer(), tmp_path, select="anything", keep_at_most=[2, 3]
+    )
     execute(stage, tmp_path / "run")
     assert [len(kept(tmp_path / "run", n)) for n in (1, 2)] == [2, 3]
 
@@ -139,5 +141,7 @@ def test_best_of_takes_the_highest_reward_then_the_most_frequent_then_the_shorte
     assert [e.id for e in best_of(made, 1)] == ["s2"]
     faster = [*made, attempt(4, "dddd", 2.0)]
     assert [e.id for e in best_of(faster, 2)] == ["s4", "s2"]
-    failing = [replace(a, verdict=replace(a.verdict, status=Status.FAIL, reason="WRONG_VALUE", reward=0.0)) for a in made]
+    failing = [
+        replace(a, verdict=replace(a.verdict, status=Status.FAIL, reason="WRONG_VALUE", reward=0.0)) for a in made
+    ]
     assert best_of(failing, 3) == []

@@ -14,7 +14,9 @@ def rows(batch):
 def test_an_epoch_sees_every_example_once():
     batches = Batches(ENCODED, 4, pad=0, seed=1)
     for epoch in range(3):
-        seen = Counter(n for place in range(batches.per_epoch) for n in rows(batches[epoch * batches.per_epoch + place]))
+        seen = Counter(
+            n for place in range(batches.per_epoch) for n in rows(batches[epoch * batches.per_epoch + place])
+        )
         assert seen == Counter(len(e.ids) for e in ENCODED)
 
 

@@ -96,7 +96,8 @@ def test_equal_programs_share_one_evaluation_and_keep_their_ids(judge: Judge) ->
     futures = [judge.submit(TASK, sample(str(n), code)) for n in range(20)]
     verdicts = [future.result(60) for future in futures]
     assert [verdict.id for verdict in verdicts] == [str(n) for n in range(20)]
-    assert len({verdict.seconds for verdict in verdicts}) == 1
+    assert verdicts[0].seconds > 0
+    assert {verdict.seconds for verdict in verdicts[1:]} == {0.0}  # taken over
     again = judge.submit(TASK, sample("late", code))
     assert again.done()
     assert again.result().id == "late"

@@ -11,9 +11,7 @@ from kernelraft.records import Sample, Task, digest
 class Writer(Protocol):
     """A generator at work."""
 
-    def write(
-        self, tasks: Sequence[Task], attempts: range, seed: int, known: Container[str]
-    ) -> Iterator[Sample]:
+    def write(self, tasks: Sequence[Task], attempts: range, seed: int, known: Container[str]) -> Iterator[Sample]:
         """One sample a task and attempt number, in any order, except those whose id is `known`.
 
         The same arguments give the same samples, whichever of them are known:

@@ -71,9 +71,7 @@ class _Writer:
     def count(self, tasks: Sequence[Task], attempts: range, seed: int, known: Container[str]) -> int:
         return sum(sample_id(task, self.name, n, seed) not in known for task in tasks for n in attempts)
 
-    def write(
-        self, tasks: Sequence[Task], attempts: range, seed: int, known: Container[str]
-    ) -> Iterator[Sample]:
+    def write(self, tasks: Sequence[Task], attempts: range, seed: int, known: Container[str]) -> Iterator[Sample]:
         from kernelraft.model.chat import encode, render
 
         tokenizer = self.loaded.tokenizer

@@ -50,9 +50,7 @@ class _Writer:
             for task in tasks for n in attempts if n < len(self._texts(task))
         )  # fmt: skip
 
-    def write(
-        self, tasks: Sequence[Task], attempts: range, seed: int, known: Container[str]
-    ) -> Iterator[Sample]:
+    def write(self, tasks: Sequence[Task], attempts: range, seed: int, known: Container[str]) -> Iterator[Sample]:
         for task in tasks:
             for n, text in enumerate(self._texts(task)):
                 key = sample_id(task, self.name, n, 0)

@@ -17,6 +17,11 @@ from kernelraft.kernel.forkserver import Client
 KINDS = ("run", "compile")  # of servers; a slot has a zygote of each
 ANSWER_S = 30  # for what takes milliseconds
 _START_S = 120  # importing torch and Triton from a cold disk takes most of it
+# A child lives for milliseconds, much of them page faults: huge pages, and nothing given back. Ignored without glibc.
+_MALLOC = (
+    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824"
+    ":glibc.malloc.trim_threshold=4294967296:glibc.malloc.top_pad=16777216"
+)
 _PASSED = ("LD_LIBRARY_PATH", "TMPDIR", "LANG")  # of the environment; no key and no path of the user's gets through
 
 Answer = dict[str, Any]
@@ -33,6 +38,7 @@ def _environment() -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": "",
         "TRITON_DISABLE_LINE_INFO": "1",  # for debuggers and profilers, and a tenth of a compile
         "TRITON_DEFAULT_FP_FUSION": "1",  # Triton warns where it is left to its default
+        "GLIBC_TUNABLES": _MALLOC,
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
     }
     return {name: os.environ[name] for name in _PASSED if name in os.environ} | fixed

@@ -38,7 +38,9 @@ def encode_example(tokenizer: Any, example: Example) -> tuple[list[int], list[bo
         before = render(tokenizer, example.messages[:position], ask=True)
         whole = render(tokenizer, example.messages[: position + 1], ask=False)
         if not (before.startswith(done) and whole.startswith(before)):
-            raise DataError(f"example {example.id}: the chat template rewrites earlier turns; train its last turn alone")
+            raise DataError(
+                f"example {example.id}: the chat template rewrites earlier turns; train its last turn alone"
+            )
         answer = whole[len(before) :]
         if message.content not in answer:
             raise DataError(f"example {example.id}: the chat template changes the text that was verified")

@@ -53,9 +53,7 @@ def _checked(tokenizer: Any, path: str) -> Any:
     return tokenizer
 
 
-def save(
-    folder: Path, loaded: Loaded, base: Weights, adapter: bool, quantization: Quantization | None
-) -> None:
+def save(folder: Path, loaded: Loaded, base: Weights, adapter: bool, quantization: Quantization | None) -> None:
     """Leave a checkpoint in `folder`; an adapter in peft's own form, full weights in transformers'."""
     loaded.module.save_pretrained(folder)
     loaded.tokenizer.save_pretrained(folder)

@@ -36,7 +36,10 @@ class Attempt:
 
 @dataclass(slots=True)
 class Tally:
-    """How many were judged, in how many seconds that a judge was busy; killed processes add to neither."""
+    """How many evaluations, in how many seconds that a judge was busy; killed processes add to neither.
+
+    A sample equal to an earlier one is judged without an evaluation: it does not count.
+    """
 
     kernels: int = 0
     busy_s: float = 0.0
@@ -119,7 +122,7 @@ class Attempts:
             self._waiting.remove(future)
             verdict = future.result()
             self.verdicts.append(verdict)
-            self.tally.kernels += 1
+            self.tally.kernels += verdict.seconds > 0
             self.tally.statuses[verdict.status] += 1
             bar.advance(1, **self.tally.statuses)
         if done:

@@ -37,17 +37,15 @@ class Benchmark:
 
     def __post_init__(self) -> None:
         if max(self.k, default=0) > self.samples_per_task:
-            raise ConfigError(
-                f"stage.k={self.k} needs samples_per_task >= {max(self.k)}, got {self.samples_per_task}"
-            )
+            raise ConfigError(f"stage.k={self.k} needs samples_per_task >= {max(self.k)}, got {self.samples_per_task}")
 
     def execute(self, run: Run) -> Metrics:
         tasks = [task for task in self.data.tasks() if self.split in (None, task.split)]
         if not tasks:
             raise DataError(f"there is no task of split {self.split} to benchmark on; stage.split=null takes all")
         generator = self.generator.at(self.checkpoint) if self.checkpoint else self.generator
+        judge = run.opened(self.verifier)
         with (
-            self.verifier.open() as judge,
             generator.open() as writer,
             Attempts.open(run.dir, judge, self.max_abstain) as attempts,
         ):

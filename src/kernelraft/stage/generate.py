@@ -31,9 +31,8 @@ class Generate:
     def execute(self, run: Run) -> Metrics:
         tasks = list(self.data.tasks())
         with (
-            self.verifier.open() as judge,
             self.generator.open() as writer,
-            Attempts.open(run.dir, judge, self.max_abstain) as attempts,
+            Attempts.open(run.dir, run.opened(self.verifier), self.max_abstain) as attempts,
         ):
             made = attempts.run(tasks, writer, range(self.samples_per_task), run.seed, "samples")
             metrics = attempts.metrics()

@@ -43,7 +43,8 @@ def refuse_shared_families(tasks: list[Task]) -> None:
     shared = sorted(family for family, found in splits.items() if len(found) > 1)
     if shared:
         raise DataError(
-            f"{len(shared)} families stand in more than one split ({shared[0]}: {', '.join(sorted(splits[shared[0]]))}); "
+            f"{len(shared)} families stand in more than one split "
+            f"({shared[0]}: {', '.join(sorted(splits[shared[0]]))}); "
             "a split by family keeps training and test apart"
         )
     twice = [task_id for task_id, n in Counter(task.id for task in tasks).items() if n > 1]

@@ -35,7 +35,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @component
 class Raft:
-    """Leaves cycle-1/, cycle-2/, ... (samples, verdicts, kept examples, checkpoint) and `model`, the last that passed the gate.
+    """Leaves cycle-1/, cycle-2/, ... (samples, verdicts, kept examples, checkpoint) and `model`, the last good one.
 
     `select` says what is trained beside the seed examples: `verified` is RAFT;
     `nothing` (more steps on the seed data), `anything` (samples
@@ -66,22 +66,22 @@ class Raft:
         if not pool or not seeds:
             raise StageError(f"RAFT needs tasks and seed examples, got {len(pool)} and {len(seeds)}")
         current, steps = self.checkpoint, 0
-        with self.verifier.open() as judge:
-            best = self._gate(run.dir / "gate-0", current, gate, run.seed, judge)
-            for cycle in range(1, self.cycles + 1):
-                folder = run.dir / f"cycle-{cycle}"
-                kept = self._kept(folder, cycle, pool, current, run.seed, judge)
-                fresh = self._train(run, folder, cycle, current, seeds + kept, steps)
-                steps += int(fresh["train/steps"])
-                rate = self._gate(folder / "gate", folder / "model", gate, run.seed, judge)
-                passed = rate >= best - self.gate_drop
-                log.info(
-                    "cycle %d: %d of %d tasks kept, gate %.3f (before %.3f)%s",
-                    cycle, len(kept), len(pool), rate, best, "" if passed else ": rolled back",
-                )  # fmt: skip
-                run.log({"raft/kept": float(len(kept)), "raft/gate": rate, "raft/rolled_back": float(not passed)}, cycle)
-                if passed:
-                    current, best = folder / "model", max(best, rate)
+        judge = run.opened(self.verifier)
+        best = self._gate(run.dir / "gate-0", current, gate, run.seed, judge)
+        for cycle in range(1, self.cycles + 1):
+            folder = run.dir / f"cycle-{cycle}"
+            kept = self._kept(folder, cycle, pool, current, run.seed, judge)
+            fresh = self._train(run, folder, cycle, current, seeds + kept, steps)
+            steps += int(fresh["train/steps"])
+            rate = self._gate(folder / "gate", folder / "model", gate, run.seed, judge)
+            passed = rate >= best - self.gate_drop
+            log.info(
+                "cycle %d: %d of %d tasks kept, gate %.3f (before %.3f)%s",
+                cycle, len(kept), len(pool), rate, best, "" if passed else ": rolled back",
+            )  # fmt: skip
+            run.log({"raft/kept": float(len(kept)), "raft/gate": rate, "raft/rolled_back": float(not passed)}, cycle)
+            if passed:
+                current, best = folder / "model", max(best, rate)
         _point(run.dir / "model", current)
         return tallied(run.dir) | {"raft/kept": float(len(kept)), "raft/steps": float(steps), "raft/gate": best}
 
@@ -130,7 +130,7 @@ class Raft:
     ) -> Metrics:
         """Train this cycle's checkpoint, or read how an earlier attempt did."""
         result = folder / "training.json"
-        inside = Run(folder, run.seed, run.log)
+        inside = Run(folder, run.seed, run.log, run.opened)
         with inside.once("model") as out:
             if out is not None:
                 job = Job(
@@ -140,9 +140,7 @@ class Raft:
                 write_json(result, [self.trainer.fit(job)])
         return dict(next(read_rows(result))[1])
 
-    def _gate(
-        self, folder: Path, checkpoint: Path, tasks: list[Task], seed: int, judge: Judge
-    ) -> float:
+    def _gate(self, folder: Path, checkpoint: Path, tasks: list[Task], seed: int, judge: Judge) -> float:
         """Share of the gate's tasks that one sample each solves; 0 without a gate."""
         if not tasks:
             return 0.0

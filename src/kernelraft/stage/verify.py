@@ -29,7 +29,7 @@ class Verify:
         pairs = list(self.data.samples())
         if not pairs:
             raise DataError("there is no sample to judge")
-        with self.verifier.open() as judge, Attempts.open(run.dir, judge, self.max_abstain) as attempts:
+        with Attempts.open(run.dir, run.opened(self.verifier), self.max_abstain) as attempts:
             self._judge(attempts, pairs)
             metrics = attempts.metrics()
             verdicts = [attempts.verdicts.records[sample.id] for _, sample in pairs]

@@ -42,9 +42,12 @@ class LoopSettings:
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.steps is None):
             raise ConfigError(
-                f"trainer: give epochs or steps, not both (epochs={self.epochs}, steps={self.steps}); set the other to null"
+                f"trainer: give epochs or steps, not both (epochs={self.epochs}, steps={self.steps}); "
+                "set the other to null"
             )
         if self.patience is not None and not self.validation_share:
-            raise ConfigError("trainer.patience needs trainer.validation_share > 0: early stopping looks at held-back examples")
+            raise ConfigError(
+                "trainer.patience needs trainer.validation_share > 0: early stopping looks at held-back examples"
+            )
         if self.devices > 1:
             raise ConfigError("trainer.devices: this version trains on one device")

@@ -73,14 +73,16 @@ class Bench:
 
     def submit(self, task: Task, sample: Sample) -> "Future[Verdict]":
         key = digest(task.reference, sample.code, chars=64)
-        shared = self._answers.get(key)
-        if shared is None:
-            shared = self._answers[key] = self._pool.submit(task.reference, sample.code)
+        known = self._answers.get(key)
+        answer = known or self._pool.submit(task.reference, sample.code)
+        self._answers[key] = answer
         verdict: Future[Verdict] = Future()
-        shared.add_done_callback(lambda done: self._settle(key, sample.id, done, verdict))
+        answer.add_done_callback(lambda done: self._settle(key, sample.id, done, verdict, again=known is not None))
         return verdict
 
-    def _settle(self, key: str, sample_id: str, done: "Future[Answer]", verdict: "Future[Verdict]") -> None:
+    def _settle(
+        self, key: str, sample_id: str, done: "Future[Answer]", verdict: "Future[Verdict]", *, again: bool
+    ) -> None:
         if done.cancelled():
             verdict.cancel()
             return
@@ -88,7 +90,8 @@ class Bench:
         if answer["reason"] == Reason.WORKER_LOST:  # asked again, it may be judged
             self._answers.pop(key, None)
         if verdict.set_running_or_notify_cancel():
-            verdict.set_result(_verdict(sample_id, answer, self._evaluator))
+            took = {"seconds": 0.0} if again else {}
+            verdict.set_result(_verdict(sample_id, answer | took, self._evaluator))
 
 
 def _verdict(sample_id: str, answer: Answer, evaluator: str) -> Verdict:
