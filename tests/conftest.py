@@ -7,6 +7,8 @@ import pytest
 
 from kernelraft.model.scratch import Scratch
 from kernelraft.records import Example, Message, Reason, Sample, Status, Task, Verdict
+from kernelraft.runs import Run
+from kernelraft.tracker.none import NoTracker
 from kernelraft.trainer.full import Full
 
 LOOP = {
@@ -124,3 +126,22 @@ class FakeGenerator:
             code = self.text(t, n)
             self.written.append(key)
             yield Sample(id=key, task_id=t.id, index=n, text=f"<triton>\n{code}</triton>", code=code)
+
+
+class Rows:
+    """A data source that holds what it was given, and can be given nothing."""
+
+    def __init__(self, tasks=(), pairs=()):
+        self._tasks, self._pairs = list(tasks), list(pairs)
+
+    def tasks(self):
+        yield from self._tasks
+
+    def samples(self):
+        yield from self._pairs
+
+
+def execute(stage, folder, seed=0):
+    """Run a stage in a folder, whatever made the folder, and finish it."""
+    with Run.open(folder, seed, None, NoTracker()) as run:
+        return run.finish(stage.execute(run))

@@ -43,7 +43,7 @@ def test_stage_builds(stage):
 
 @pytest.mark.parametrize(("folder", "name"), OVERLAYS)
 def test_overlay_builds(folder, name):
-    build(composed(f"{folder}={name}").stage)
+    build(composed(f"{folder}={name}", "name=t").stage)
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

@@ -39,7 +39,7 @@ INTERRUPTED = 130
 class RunConfig:
     """The root keys of conf/config.yaml."""
 
-    name: Annotated[str, Field(pattern=r"^[\w.,=+-]+(/[\w.,=+-]+)*$")]
+    name: Annotated[str, Field(pattern=r"^[\w,=+-][\w.,=+-]*(/[\w,=+-][\w.,=+-]*)*$")]  # no part is ".."
     dir: Path
     seed: Annotated[int, Field(ge=0)]
     objective: str | None
@@ -49,8 +49,12 @@ class RunConfig:
         """Check the root keys.
 
         Raises:
-            ConfigError: a key is of the wrong type.
+            ConfigError: a key of the run is missing, or a root key is of the wrong type.
         """
+        missing = sorted(OmegaConf.missing_keys(cfg))  # as they are written: build() knows them below stage alone
+        if missing:
+            verb = "is" if len(missing) == 1 else "are"
+            raise ConfigError(f"{', '.join(missing)} {verb} missing: give a value, as in {missing[0]}=...")
         try:
             values = {key: OmegaConf.select(cfg, key) for key in ("name", "dir", "seed", "objective")}
             return TypeAdapter(cls).validate_python(values)
@@ -80,7 +84,7 @@ def _stage_choice(*, _root_: DictConfig) -> str:
 
 def _run_dir(*, _root_: DictConfig) -> str:
     """The run's folder, relative to where the command is given, so that a checkout can be moved with its runs."""
-    if not HydraConfig.initialized() or HydraConfig.get().runtime.output_dir is None:
+    if not HydraConfig.initialized() or OmegaConf.is_missing(HydraConfig.get().runtime, "output_dir"):  # --cfg
         return f"runs/{OmegaConf.select(_root_, 'name')}"
     return os.path.relpath(HydraConfig.get().runtime.output_dir)
 

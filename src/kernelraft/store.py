@@ -177,6 +177,14 @@ class Journal(Generic[R]):
             os.fsync(self._file.fileno())
         self.records[record.id] = record
 
+    def forget(self, ids: Iterable[str]) -> None:
+        """Take records out, so that they can be made again."""
+        for record_id in ids:
+            del self.records[record_id]
+        write(self.path, self.records.values())
+        self._file.close()
+        self._file = self.path.open("a", encoding="utf-8")
+
     def __contains__(self, record_id: object) -> bool:
         return record_id in self.records
 

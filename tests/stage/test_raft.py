@@ -6,7 +6,7 @@ from kernelraft.records import Example
 from kernelraft.runs import Run
 from kernelraft.stage.raft import Raft
 from kernelraft.stage.selection import best_of
-from kernelraft.store import read
+from kernelraft.store import read, write
 from kernelraft.tracker.none import NoTracker
 from tests.conftest import FakeGenerator, FakeVerifier, example, scratch, task
 
@@ -36,7 +36,7 @@ class FakeTrainer:
 def raft(generator, verifier, trainer, tmp_path, **changes):
     settings = {
         "select": "verified", "cycles": 2, "samples_per_task": 2, "until_solved": True, "keep_per_task": 1,
-        "keep_at_most": None, "gate_tasks": 2, "gate_drop": 0.0, "max_abstain": 1.0,
+        "as_many_as": None, "gate_tasks": 2, "gate_drop": 0.0, "max_abstain": 1.0,
     }  # fmt: skip
     return Raft(
         data=Pool(), seeds=Seeds(), model=scratch(), checkpoint=tmp_path / "start", generator=generator,
@@ -102,9 +102,14 @@ def test_the_controls_differ_in_what_they_keep_alone(tmp_path, select, trained):
 
 def test_the_unfiltered_control_keeps_as_many_as_it_is_told_right_or_wrong(tmp_path):
     wrong = FakeVerifier(right=lambda t, code: False)
+    for cycle, count in ((1, 2), (2, 3)):
+        folder = tmp_path / "other" / f"cycle-{cycle}"
+        folder.mkdir(parents=True)
+        write(folder / "kept.jsonl", [example(n) for n in range(count)])
     stage = raft(
-        FakeGenerator(lambda t, n: "x"), wrong, FakeTrainer(), tmp_path, select="anything", keep_at_most=[2, 3]
-    )
+        FakeGenerator(lambda t, n: "x"), wrong, FakeTrainer(), tmp_path, select="anything",
+        as_many_as=tmp_path / "other",
+    )  # fmt: skip
     execute(stage, tmp_path / "run")
     assert [len(kept(tmp_path / "run", n)) for n in (1, 2)] == [2, 3]
 

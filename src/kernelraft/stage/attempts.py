@@ -136,6 +136,7 @@ class Attempts:
         abstained = sum(v.status is Status.ABSTAIN for v in judged)
         if len(judged) >= MIN_FOR_ABSTAIN_RATE and abstained > self.max_abstain * len(judged):
             last = next(v for v in reversed(judged) if v.status is Status.ABSTAIN)
+            self.verdicts.forget([v.id for v in judged if v.status is Status.ABSTAIN])
             raise VerifierUnavailable(
                 f"{abstained} of {len(judged)} verdicts abstain, more than max_abstain={self.max_abstain}: "
                 f"{last.reason} {last.detail}; mend that and run the same command again"

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from kernelraft.component import component
 from kernelraft.data import Tasks
-from kernelraft.errors import ConfigError, DataError
+from kernelraft.errors import ConfigError, DataError, StageError
 from kernelraft.generator import Generator
 from kernelraft.records import Status
 from kernelraft.runs import Run
@@ -52,6 +52,9 @@ class Benchmark:
             made = attempts.run(tasks, writer, range(self.samples_per_task), run.seed, run.dir.name)
             metrics = attempts.metrics()
         metrics |= scores(made, self.k)
+        if not metrics["benchmark/tasks"]:
+            why = f": {made[-1].verdict.reason} {made[-1].verdict.detail}" if made else ""
+            raise StageError(f"none of {len(made)} samples could be judged{why}")
         log.info("pass@1 %.3f [%.3f, %.3f]", *(metrics[f"benchmark/pass@1{end}"] for end in ("", "_low", "_high")))
         run.log(metrics, 0)
         return metrics

@@ -27,7 +27,7 @@ class Prepare:
             for task in self.data.tasks():
                 tasks.append(task)
                 bar.advance()
-        refuse_shared_families(tasks)
+        refuse_shared(tasks)
         write(run.dir / "tasks.parquet", tasks)
         write(run.dir / "tasks.jsonl", tasks)
         splits = Counter(task.split for task in tasks)
@@ -35,18 +35,24 @@ class Prepare:
         return {"data/tasks": float(len(tasks))} | {f"data/{split}": float(n) for split, n in splits.items()}
 
 
-def refuse_shared_families(tasks: list[Task]) -> None:
-    """Raise DataError where a family stands in two splits, or an id twice."""
-    splits: dict[str, set[str]] = defaultdict(set)
+def refuse_shared(tasks: list[Task]) -> None:
+    """Raise DataError where a family or an equal problem stands in two splits, or an id twice."""
+    families: dict[str, set[str]] = defaultdict(set)
+    problems: dict[str, dict[str, str]] = defaultdict(dict)  # its first task of each split
     for task in tasks:
-        splits[task.family].add(task.split)
-    shared = sorted(family for family, found in splits.items() if len(found) > 1)
+        families[task.family].add(task.split)
+        problems[(task.reference or task.prompt).strip()].setdefault(task.split, task.id)
+    shared = sorted(family for family, found in families.items() if len(found) > 1)
     if shared:
         raise DataError(
             f"{len(shared)} families stand in more than one split "
-            f"({shared[0]}: {', '.join(sorted(splits[shared[0]]))}); "
+            f"({shared[0]}: {', '.join(sorted(families[shared[0]]))}); "
             "a split by family keeps training and test apart"
         )
+    equal = [found for found in problems.values() if len(found) > 1]
+    if equal:
+        where = ", ".join(f"{task_id} of {split}" for split, task_id in equal[0].items())
+        raise DataError(f"{len(equal)} problems stand in more than one split, as the equal tasks {where}")
     twice = [task_id for task_id, n in Counter(task.id for task in tasks).items() if n > 1]
     if twice:
         raise DataError(f"{len(twice)} task ids stand twice, {twice[0]} first")

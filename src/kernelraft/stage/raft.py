@@ -54,7 +54,7 @@ class Raft:
     samples_per_task: Count
     until_solved: bool
     keep_per_task: Count
-    keep_at_most: list[int] | None
+    as_many_as: Path | None
     gate_tasks: Annotated[int, Field(ge=0)]
     gate_drop: Share
     max_abstain: Share
@@ -104,8 +104,9 @@ class Raft:
             chosen = best_of(made, self.keep_per_task) if self.select == "verified" else unfiltered(made)
         again = {example.task_id for example in chosen}
         kept = [example for example in before if example.task_id not in again] + chosen
-        if self.keep_at_most is not None and len(kept) > self.keep_at_most[cycle - 1]:
-            kept = random.Random(f"{seed}/{cycle}").sample(kept, self.keep_at_most[cycle - 1])
+        if self.as_many_as is not None:
+            count = sum(1 for _ in read(Example, self.as_many_as / folder.name / "kept.jsonl"))
+            kept = random.Random(f"{seed}/{cycle}").sample(kept, min(count, len(kept)))
         write(folder / "kept.jsonl", kept)
         return kept
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from kernelraft.component import component
+from kernelraft.errors import ConfigError
 from kernelraft.tracker import Log, Metrics
 
 
@@ -15,8 +16,11 @@ class Jsonl:
     path: Path
 
     def open(self, folder: Path, config: dict[str, Any]) -> Log:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return _File(self.path.open("a", encoding="utf-8"), folder.name)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return _File(self.path.open("a", encoding="utf-8"), folder.name)
+        except OSError as error:
+            raise ConfigError(f"tracker.path={self.path} cannot be written: {error.strerror}") from None
 
 
 class _File:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kernelraft.component import component
+from kernelraft.errors import ConfigError
 from kernelraft.records import digest
 from kernelraft.tracker import Log, Metrics
 
@@ -29,16 +30,22 @@ class Wandb:
         os.environ.setdefault("WANDB_CONSOLE", "off")
         import wandb
 
+        try:
+            return _Run(self._start(wandb, folder, config))
+        except wandb.errors.Error as error:
+            said = " ".join(str(error).split())
+            raise ConfigError(f"tracker=wandb cannot start: {said}; tracker.mode=offline needs no key") from None
+
+    def _start(self, wandb: Any, folder: Path, config: dict[str, Any]) -> Any:
         mode = self.mode
         if mode == "auto":
             mode = "online" if wandb.login(prompt=False) else "offline"
             if mode == "offline":
                 log.info("W&B: no key found, writing offline to %s/wandb (wandb sync sends it)", folder)
-        run = wandb.init(
+        return wandb.init(
             project=self.project, group=self.group, name=folder.name, mode=mode, config=config,
             dir=folder, resume="allow", id=digest(self.project, self.group, folder.name, config),
         )  # fmt: skip
-        return _Run(run)
 
 
 class _Run:
