@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -49,8 +49,12 @@ class RunConfig:
         """Check the root keys.
 
         Raises:
-            ConfigError: a key of the run is missing, or a root key is of the wrong type.
+            ConfigError: a key of the run is missing, or a root key is unknown or of the wrong type.
         """
+        known = [*(f.name for f in fields(cls)), *(path.name for path in (HOME / "conf").iterdir() if path.is_dir())]
+        unknown = sorted(str(key) for key in cfg if key not in known)
+        if unknown:
+            raise ConfigError(f"unknown key {unknown[0]}{did_you_mean(unknown[0], known)}")
         missing = sorted(OmegaConf.missing_keys(cfg))  # as they are written: build() knows them below stage alone
         if missing:
             verb = "is" if len(missing) == 1 else "are"

@@ -49,8 +49,8 @@ def test_a_verifier_that_cannot_start_is_named_with_its_reason(tmp_path, capfd):
     ("verifier", "told"),
     [
         (ANY_WILL_DO, "right kernel pass, wrong one pass"),
-        (NONE_WILL_DO, "right kernel fail, wrong one fail"),
-        (LOST, "right kernel abstain, wrong one abstain"),
+        (NONE_WILL_DO, "right kernel fail (WRONG_VALUE"),
+        (LOST, "right kernel abstain (WORKER_LOST"),
     ],
 )
 def test_an_evaluator_that_cannot_tell_right_from_wrong_is_not_ready(tmp_path, capfd, verifier, told):

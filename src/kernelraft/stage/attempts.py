@@ -5,11 +5,12 @@ is not made again.
 """
 
 import json
+import queue
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,7 +65,9 @@ class Attempts:
     ) -> None:
         self.samples, self.verdicts, self.tally = samples, verdicts, tally
         self.judge, self.max_abstain = judge, max_abstain
-        self._waiting: set[Future[Verdict]] = set()
+        self._waiting = 0
+        self._done: queue.SimpleQueue[Future[Verdict]] = queue.SimpleQueue()
+        self._abstained = sum(v.status is Status.ABSTAIN for v in verdicts.records.values())
         self._busy_since = 0.0
 
     @classmethod
@@ -107,38 +110,42 @@ class Attempts:
 
     def _wait(self, bar: Bar) -> None:
         while self._waiting:
-            wait(self._waiting, timeout=POLL_S, return_when=FIRST_COMPLETED)
-            self._collect(bar)
+            self._collect(bar, POLL_S)
 
     def _submit(self, task: Task, sample: Sample, bar: Bar) -> None:
         if not self._waiting:
             self._busy_since = time.monotonic()
-        self._waiting.add(self.judge.submit(task, sample))
-        self._collect(bar)
+        self._waiting += 1
+        self.judge.submit(task, sample).add_done_callback(self._done.put)
+        self._collect(bar, 0)
 
-    def _collect(self, bar: Bar) -> None:
-        done = [future for future in self._waiting if future.done()]
-        for future in done:
-            self._waiting.remove(future)
-            verdict = future.result()
-            self.verdicts.append(verdict)
-            self.tally.kernels += verdict.seconds > 0
-            self.tally.statuses[verdict.status] += 1
-            bar.advance(1, **self.tally.statuses)
-        if done:
-            now = time.monotonic()
-            self.tally.busy_s += now - self._busy_since
-            self._busy_since = now
-            self._refuse_blind_judge()
+    def _collect(self, bar: Bar, patience_s: float) -> None:
+        """Write down what is done; wait `patience_s` for the first."""
+        with suppress(queue.Empty):
+            future = self._done.get(timeout=patience_s) if patience_s else self._done.get_nowait()
+            while True:
+                self._take(future.result(), bar)
+                future = self._done.get_nowait()
 
-    def _refuse_blind_judge(self) -> None:
-        judged = list(self.verdicts.records.values())
-        abstained = sum(v.status is Status.ABSTAIN for v in judged)
-        if len(judged) >= MIN_FOR_ABSTAIN_RATE and abstained > self.max_abstain * len(judged):
-            last = next(v for v in reversed(judged) if v.status is Status.ABSTAIN)
-            self.verdicts.forget([v.id for v in judged if v.status is Status.ABSTAIN])
+    def _take(self, verdict: Verdict, bar: Bar) -> None:
+        self._waiting -= 1
+        self.verdicts.append(verdict)
+        self.tally.kernels += verdict.seconds > 0
+        self.tally.statuses[verdict.status] += 1
+        now = time.monotonic()
+        self.tally.busy_s += now - self._busy_since
+        self._busy_since = now
+        bar.advance(1, **self.tally.statuses)
+        if verdict.status is Status.ABSTAIN:
+            self._abstained += 1
+            self._refuse_blind_judge(verdict)
+
+    def _refuse_blind_judge(self, last: Verdict) -> None:
+        judged = len(self.verdicts.records)
+        if judged >= MIN_FOR_ABSTAIN_RATE and self._abstained > self.max_abstain * judged:
+            self.verdicts.forget([v.id for v in self.verdicts.records.values() if v.status is Status.ABSTAIN])
             raise VerifierUnavailable(
-                f"{abstained} of {len(judged)} verdicts abstain, more than max_abstain={self.max_abstain}: "
+                f"{self._abstained} of {judged} verdicts abstain, more than max_abstain={self.max_abstain}: "
                 f"{last.reason} {last.detail}; mend that and run the same command again"
             )
 

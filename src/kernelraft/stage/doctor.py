@@ -101,7 +101,8 @@ class Doctor:
             return Finding("evaluator", False, str(error))
         ok = (right.status, wrong.status) == (Status.PASS, Status.FAIL)
         targets = " ".join(f"{target}: {said}" for target, said in right.targets.items())
-        return Finding("evaluator", ok, f"right kernel {right.status}, wrong one {wrong.status}; {targets}")
+        why = f" ({right.reason}: {right.detail})" if right.reason else ""
+        return Finding("evaluator", ok, f"right kernel {right.status}{why}, wrong one {wrong.status}; {targets}")
 
 
 def _python() -> Finding:

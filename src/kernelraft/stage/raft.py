@@ -142,12 +142,13 @@ class Raft:
         return dict(next(read_rows(result))[1])
 
     def _gate(self, folder: Path, checkpoint: Path, tasks: list[Task], seed: int, judge: Judge) -> float:
-        """Share of the gate's tasks that one sample each solves; 0 without a gate."""
+        """Share of the gate's tasks that one sample each solves, of those that got a verdict; 0 without any."""
         if not tasks:
             return 0.0
         with self.generator.at(checkpoint).open() as writer, Attempts.open(folder, judge, self.max_abstain) as attempts:
             made = attempts.run(tasks, writer, range(1), seed, "gate")
-        return sum(a.verdict.status is Status.PASS for a in made) / len(tasks)
+        judged = [a.verdict.status for a in made if a.verdict.status is not Status.ABSTAIN]
+        return judged.count(Status.PASS) / max(1, len(judged))
 
 
 def _point(link: Path, checkpoint: Path) -> None:

@@ -1,5 +1,6 @@
 """Judge every sample of a source."""
 
+from collections import Counter
 from typing import Annotated
 
 from pydantic import Field
@@ -29,6 +30,9 @@ class Verify:
         pairs = list(self.data.samples())
         if not pairs:
             raise DataError("there is no sample to judge")
+        twice = [name for name, count in Counter(sample.id for _, sample in pairs).items() if count > 1]
+        if twice:
+            raise DataError(f"expected a different id for every sample, found {twice[0]} more than once")
         with Attempts.open(run.dir, run.opened(self.verifier), self.max_abstain) as attempts:
             self._judge(attempts, pairs)
             metrics = attempts.metrics()

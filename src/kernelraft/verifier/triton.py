@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -18,12 +18,13 @@ from kernelraft.records import Reason, Sample, Status, Task, Verdict, digest
 
 VERSION = "triton-interpreter-1"  # a change that can change a verdict changes it
 _REWARD = {Status.PASS: 1.0, Status.FAIL: 0.0, Status.ABSTAIN: None}
-_NO_INFLUENCE = ("workers", "allow_weak_sandbox")  # on a verdict
 
 
 @component
 class Triton:
     """PASS if the program's kernels give the reference's outputs and compile to a cubin for every target."""
+
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"workers", "allow_weak_sandbox"})  # no influence on a verdict
 
     workers: int = Field(default=2, ge=1)
     trials: int = Field(default=3, ge=1)
@@ -41,7 +42,7 @@ class Triton:
     def evaluator(self) -> str:
         """Hash of VERSION and of the settings that a verdict can depend on."""
         known: dict[str, Any] = settings(self)
-        return digest(VERSION, {key: known[key] for key in sorted(known) if key not in _NO_INFLUENCE})
+        return digest(VERSION, dict(sorted(known.items())))
 
     def open(self) -> AbstractContextManager["Bench"]:
         """Start the workers: seconds, as each imports torch. Raises VerifierUnavailable."""
