@@ -111,7 +111,7 @@ def _run(request: dict[str, Any]) -> list[Any] | None:
     try:
         policy.check(request["code"])
         code = request["code"].encode()
-        problem = Problem(request["reference"], VERIFIER.trials, VERIFIER.tolerances)
+        problem = Problem(request["reference"], VERIFIER.trials, VERIFIER.tolerances, os.urandom(32).hex())
         with Arena(problem, code) as arena:
             candidate = runner.Candidate(*(memory.mapped(fd) for fd in arena.fds))
             load = {"source": [0, len(code)], "entries": problem.entries, "seed": problem.seed("model")}

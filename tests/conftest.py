@@ -38,6 +38,14 @@ def scratch(architecture="llama", **sizes):
     )  # fmt: skip
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory):
+    """The tests' own secret, not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture
 def small_model():
     return scratch()

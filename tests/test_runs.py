@@ -29,8 +29,8 @@ def test_metrics_json_exists_only_when_the_run_is_complete(tmp_path):
 
 
 def test_a_folder_made_by_another_config_is_refused_with_the_difference(tmp_path):
-    with opened(tmp_path):
-        pass
+    with opened(tmp_path) as run:
+        run.log({"loss": 1.0}, 1)
     with pytest.raises(RunConflict, match=r"stage\.lr=1\.0 \(now 2\.0\)"), opened(tmp_path, Stage(lr=2.0)):
         pass
     with pytest.raises(RunConflict, match="seed=0"), opened(tmp_path, seed=1):
@@ -113,3 +113,13 @@ def test_a_step_has_its_own_folder_and_prefixes_its_metrics(tmp_path):
     assert json.loads((tmp_path / "metrics.jsonl").read_text())["benchmark/after/pass@1"] == 0.5
     assert (tmp_path / "after" / "metrics.json").exists()
     assert in_step("wall_s", "after") == "after/wall_s"
+
+
+def test_a_run_that_failed_before_it_did_anything_does_not_hold_its_name(tmp_path):
+    with pytest.raises(ValueError), Run.open(tmp_path, 0, Stage(), NoTracker()):
+        raise ValueError("as a mistyped path ends")
+    with Run.open(tmp_path, 1, Stage(), NoTracker()) as run:
+        assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
+        run.log({"loss": 1.0}, 1)
+    with pytest.raises(RunConflict), Run.open(tmp_path, 2, Stage(), NoTracker()):
+        pass

@@ -23,6 +23,7 @@ from kernelraft.store import repair, write_json
 from kernelraft.tracker import Log, Metrics, Tracker
 
 log = logging.getLogger("kernelraft")
+_OF_EVERY_RUN = ("config.json", "run.log", ".lock", ".spent.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +125,16 @@ def in_step(key: str, step: str) -> str:
 def _claim(folder: Path, config: dict[str, Any]) -> None:
     path = folder / "config.json"
     plain = json.loads(json.dumps(config))
-    if path.exists() and (made_by := json.loads(path.read_text())) != plain:
+    made_by = json.loads(path.read_text()) if path.exists() else None
+    if made_by not in (None, plain) and not _is_empty(folder):
         raise RunConflict(f"{folder} was made with {_differences(made_by, plain)}; give another name=, or delete it")
-    if not path.exists():
+    if made_by != plain:
         write_json(path, plain)
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether all that it holds is of runs that failed before they did anything, as on a mistyped path."""
+    return not any(path.name not in _OF_EVERY_RUN and path.stat().st_size for path in folder.iterdir())
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from programs import UNCHECKED
+from programs import RELU, UNCHECKED, model
 
 from kernelraft.kernel import channel, confine, linux, policy
 from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.judge import Bench, Settings
+from kernelraft.kernel.secret import secret
 from kernelraft.kernel.workers import Server
 
 
@@ -39,7 +40,14 @@ def bench(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> Iterator[Be
             os.close(server.client.fork("zygote", {}, [theirs.fileno()])[1])
         clients.append(Client(ours))
         socks.append(ours)
-    settings = Settings(trials=2, timeout_s=5.0, memory_mib=1024, targets=["sm_80"], tolerances={"float32": 1e-4})
+    settings = Settings(
+        trials=2,
+        timeout_s=5.0,
+        memory_mib=1024,
+        targets=["sm_80"],
+        tolerances={"float32": 1e-4},
+        secret="00",
+    )
     yield Bench(settings, *clients)
     for sock in socks:
         sock.close()
@@ -51,6 +59,16 @@ def test_unchecked_program_gains_nothing(name: str, bench: Bench) -> None:
     answer = bench.evaluate(reference, code)
     assert answer["reason"] == reason, answer["detail"]
     assert not Path("/tmp/kernelraft-escaped").exists()
+
+
+def test_the_secret_cannot_be_read(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert secret()
+    answer = bench.evaluate(RELU, model(f"print(open('{tmp_path}/kernelraft/secret').read())\nreturn x"))
+    assert (answer["reason"], "Permission" in answer["detail"] or "No such file" in answer["detail"]) == (
+        "RUNTIME_ERROR",
+        True,
+    ), answer["detail"]
 
 
 def test_every_layer_that_is_claimed_holds(servers: list[Server]) -> None:

@@ -16,7 +16,14 @@ from kernelraft.kernel import pool as pool_module
 from kernelraft.kernel.pool import Pool
 from kernelraft.records import Reason, Status
 
-SETTINGS = {"trials": 1, "timeout_s": 20.0, "memory_mib": 1024, "targets": ["sm_80"], "tolerances": {"float32": 1e-4}}
+SETTINGS = {
+    "trials": 1,
+    "timeout_s": 20.0,
+    "memory_mib": 1024,
+    "targets": ["sm_80"],
+    "tolerances": {"float32": 1e-4},
+    "secret": "00",
+}
 SUICIDE = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n" + RELU
 
 

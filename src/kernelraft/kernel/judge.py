@@ -31,6 +31,7 @@ class Settings:
     memory_mib: int
     targets: list[str]
     tolerances: dict[str, float]
+    secret: str
 
 
 @dataclass
@@ -93,7 +94,8 @@ class Bench:
     def _problem(self, source: str) -> Problem:
         if source not in self._problems:
             try:
-                self._problems[source] = Problem(source, self.settings.trials, self.settings.tolerances)
+                s = self.settings
+                self._problems[source] = Problem(source, s.trials, s.tolerances, s.secret)
             except Unsupported as error:
                 self._problems[source] = error
         self._problems.move_to_end(source)

@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import os
 import types
 from dataclasses import dataclass
 from typing import Any
@@ -35,12 +34,14 @@ class Case:
 class Problem:
     """A reference, executed. Kept between candidates of one task: they cannot pass on what they see.
 
+    All that is random follows from `secret` and the source.
+
     Raises:
         Unsupported: the reference cannot be run or cannot tell a right answer from a constant.
     """
 
-    def __init__(self, source: str, trials: int, tolerances: dict[str, float]) -> None:
-        self._secret = os.urandom(32)
+    def __init__(self, source: str, trials: int, tolerances: dict[str, float], secret: str) -> None:
+        self._key = hashlib.blake2b(source.encode(), key=bytes.fromhex(secret), digest_size=32).digest()
         self._trials, self._tolerances = trials, tolerances
         self._cases: dict[bool, Case] = {}
         self._calls = itertools.count()
@@ -57,7 +58,7 @@ class Problem:
             raise Unsupported(f"the reference fails: {type(error).__name__}: {error}") from error
 
     def seed(self, tag: str) -> int:
-        digest = hashlib.blake2b(tag.encode(), key=self._secret, digest_size=6).digest()
+        digest = hashlib.blake2b(tag.encode(), key=self._key, digest_size=6).digest()
         return int.from_bytes(digest, "big")
 
     def _entry(self) -> tuple[Any, list[str]]:

@@ -26,7 +26,7 @@ class Verifier(Protocol):
 
     @property
     def evaluator(self) -> str:
-        """Hash of the verifier's version and settings; equal hashes give equal verdicts."""
+        """Hash of the verifier's version and settings; equal hashes give equal verdicts on one machine."""
         ...
 
     def open(self) -> AbstractContextManager[Judge]:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from kernelraft.component import component, settings
 from kernelraft.kernel.pool import Pool
+from kernelraft.kernel.secret import secret
 from kernelraft.kernel.workers import Answer
 from kernelraft.records import Reason, Sample, Status, Task, Verdict, digest
 
@@ -56,6 +57,7 @@ class Triton:
             "memory_mib": self.memory_mib,
             "targets": self.targets,
             "tolerances": self.tolerances,
+            "secret": secret(),
         }
         pool = Pool(self.workers, plain, allow_weak=self.allow_weak_sandbox)
         pool.open()
