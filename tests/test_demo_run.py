@@ -43,7 +43,7 @@ def left(folder):
     kept = {k: v for k, v in metrics.items() if "wall_s" not in k and not k.startswith("verify/")}
     rows = {
         str(path.relative_to(demo)): sorted(
-            (row["id"], row["status"], row["reason"]) for row in map(json.loads, path.open())
+            (row["id"], row["status"], row["reason"]) for row in map(json.loads, path.read_text().splitlines())
         )
         for path in demo.rglob("verdicts.jsonl")
     }
