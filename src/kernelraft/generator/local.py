@@ -10,6 +10,7 @@ from pydantic import Field
 
 from kernelraft.answer import extract
 from kernelraft.component import component
+from kernelraft.console import progress
 from kernelraft.errors import ModelUnavailable
 from kernelraft.generator import sample_id
 from kernelraft.model import Loaded, Model
@@ -42,8 +43,15 @@ class Local:
     def open(self) -> Iterator["_Writer"]:
         if self.checkpoint is None and not hasattr(self.model, "repository"):
             raise ModelUnavailable(
-                f"model {self.model.name} has no weights of its own: give checkpoint=runs/<name>/model"
+                f"model {self.model.name} has no weights of its own: give generator.checkpoint=runs/<name>/model"
             )
+        with progress(f"loading {self.model.name}"):
+            loaded, origin, device = self._load()
+        name = digest(origin, self.temperature, self.top_p, self.max_new_tokens)
+        yield _Writer(self, loaded, device, name)
+
+    def _load(self) -> tuple[Loaded, str, Any]:
+        """The model ready to write, what identifies its weights, its device."""
         import torch
         from lightning.fabric import Fabric
 
@@ -57,8 +65,7 @@ class Local:
         else:
             loaded, origin = load_checkpoint(self.checkpoint, self.model, device), fingerprint(self.checkpoint)
         loaded.module.eval()
-        name = digest(origin, self.temperature, self.top_p, self.max_new_tokens)
-        yield _Writer(self, loaded, device, name)
+        return loaded, origin, device
 
 
 @dataclass(frozen=True, slots=True)

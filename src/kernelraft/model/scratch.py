@@ -29,7 +29,7 @@ class Scratch:
         if not corpus:
             raise ModelUnavailable(
                 f"model {self.name} is made from scratch and needs texts for its tokenizer: "
-                "train it first (stage=sft) and give checkpoint=runs/<name>/model"
+                "train it first (stage=sft) and give generator.checkpoint=runs/<name>/model"
             )
         import torch
         from transformers import AutoConfig, AutoModelForCausalLM

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelraft.component import component
+from kernelraft.console import progress
 from kernelraft.model import Loaded
 from kernelraft.model.quantization import Quantization
 from kernelraft.tracker import Metrics
@@ -16,7 +17,8 @@ class Full(LoopSettings):
     """Leaves a complete model in transformers' form."""
 
     def fit(self, job: Job) -> Metrics:
-        from kernelraft.trainer.fitting import fit
+        with progress("loading torch, transformers and peft"):
+            from kernelraft.trainer.fitting import fit
 
         return fit(self, job, self)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from kernelraft.component import component
+from kernelraft.console import progress
 from kernelraft.model import Loaded
 from kernelraft.model.quantization import Quantization
 from kernelraft.tracker import Metrics
@@ -25,7 +26,8 @@ class Lora(LoopSettings):
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
     def fit(self, job: Job) -> Metrics:
-        from kernelraft.trainer.fitting import fit
+        with progress("loading torch, transformers and peft"):
+            from kernelraft.trainer.fitting import fit
 
         return fit(self, job, self)
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from kernelraft.component import component, settings
+from kernelraft.console import progress
 from kernelraft.kernel.pool import Pool
 from kernelraft.kernel.secret import secret
 from kernelraft.kernel.workers import Answer
@@ -60,7 +61,8 @@ class Triton:
             "secret": secret(),
         }
         pool = Pool(self.workers, plain, allow_weak=self.allow_weak_sandbox)
-        pool.open()
+        with progress("starting the evaluator"):
+            pool.open()
         try:
             yield Bench(pool, self.evaluator)
         finally:
