@@ -18,7 +18,7 @@ function evidence(at) {
     fact("correct", yesNo(S.correct[at]), mark(S.correct[at])),
     S.speedup[at] !== null && fact("speedup", `${S.speedup[at].toFixed(2)}×`),
     S.reward[at] !== null && fact("reward", String(+S.reward[at].toFixed(3))),
-    S.seconds[at] !== null && fact("judged in", `${S.seconds[at]} s`),
+    S.seconds[at] !== null && (S.seconds[at] ? fact("judged in", `${S.seconds[at]} s`) : fact("judged", "with an equal program")),
     S.device[at] && fact("on", S.device[at]),
     fact("answer", `${count(S.tokens[at])} tokens, ended by ${S.finish[at]}`),
     S.evaluator[at] && fact("evaluator", S.evaluator[at]));
