@@ -8,7 +8,6 @@ import fcntl
 import json
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -53,7 +52,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
             config = {"seed": seed, "stage": settings(stage)}
-            _claim(folder, config)
+            _claim(folder, config, anew=getattr(stage, "REPEATS", False))
             outside = tracker.open(folder, config)
             ok = False
             try:
@@ -94,10 +93,6 @@ class Run:
         yield filling
         filling.rename(full)
 
-    def restart(self, name: str) -> None:
-        """Forget the unfinished folder of `once(name)`."""
-        shutil.rmtree(self.dir / f".{name}", ignore_errors=True)
-
     @property
     def finished(self) -> Metrics | None:
         """The metrics of a complete run, None of one that is not."""
@@ -122,9 +117,12 @@ def in_step(key: str, step: str) -> str:
     return f"{noun}/{step}/{quantity}" if slash else f"{step}/{key}"
 
 
-def _claim(folder: Path, config: dict[str, Any]) -> None:
+def _claim(folder: Path, config: dict[str, Any], *, anew: bool = False) -> None:
     path = folder / "config.json"
     plain = json.loads(json.dumps(config))
+    if anew:
+        (folder / "metrics.json").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
     made_by = json.loads(path.read_text()) if path.exists() else None
     if made_by not in (None, plain) and not _is_empty(folder):
         raise RunConflict(f"{folder} was made with {_differences(made_by, plain)}; give another name=, or delete it")

@@ -80,23 +80,27 @@ def _read_json(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 try:
                     yield number, json.loads(line)
-                except ValueError as error:
+                except ValueError as error:  # UnicodeDecodeError is one
                     raise DataError(f"{path}:{number} is not JSON: {error}") from None
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     number = 0
-    for batch in pq.ParquetFile(path).iter_batches():
-        for row in batch.to_pylist(maps_as_pydicts="strict"):
-            number += 1
-            yield number, row
+    try:
+        for batch in pq.ParquetFile(path).iter_batches():
+            for row in batch.to_pylist(maps_as_pydicts="strict"):
+                number += 1
+                yield number, row
+    except pa.ArrowException as error:
+        raise DataError(f"{path} is not a Parquet file, or damaged: {error}") from None
 
 
 def read(cls: type[R], path: Path) -> Iterator[R]:

@@ -120,11 +120,26 @@ def test_files_keeps_right_traces_and_says_what_it_left_out(tmp_path: Path, capl
     assert sample.text == "<think>\nwhy\n</think>\n\n<triton>\nclass ModelNew: ...\n</triton>"
     assert sample.code == "class ModelNew: ..."
     [line] = caplog.messages
-    for part in ("1 samples", "2 traces whose correctness", "1 traces whose fast_0", "1 traces without code", "line 1"):
+    for part in (
+        "1 samples",
+        "2 traces whose correctness",
+        "1 traces whose fast_0",
+        "1 traces without code",
+        "1 repeated rows",
+    ):
         assert part in line
     assert len(list(files(path).tasks())) == 5
     [example] = files(path).examples()
     assert example.messages[-1] == Message(role="assistant", content=sample.text, trained=True)
+
+
+def test_files_keeps_every_right_trace_of_a_problem(tmp_path: Path):
+    wrong = {"correctness": False, "fast_0": False}
+    path = jsonl(tmp_path, trace(result=wrong), trace(triton_code="one"), trace(triton_code="two"))
+    assert [sample.code for _, sample in files(path).samples()] == ["one", "two"]
+    examples = list(files(path).examples())
+    assert len({example.id for example in examples}) == 2 and {example.task_id for example in examples} == {"a"}
+    assert [task.id for task in files(path).tasks()] == ["a"]
 
 
 def test_files_keeps_the_best_turn_of_a_trace(tmp_path: Path):
@@ -177,7 +192,7 @@ def test_files_names_the_line_of_a_bad_row(tmp_path: Path, row: str, words: str)
 
 def test_files_refuses_an_id_that_stands_twice(tmp_path: Path):
     row = {"id": "1", "reference": "r", "code": "c"}
-    with pytest.raises(DataError, match=r"rows\.jsonl:3: expected an id of its own, found 1 of line 1"):
+    with pytest.raises(DataError, match=r"rows\.jsonl:3: expected a unique id, found 1 of line 1"):
         list(files(jsonl(tmp_path, row, row | {"id": "2"}, row)).samples())
 
 

@@ -114,7 +114,7 @@ def test_equal_programs_under_two_ids_have_a_verdict_each(tmp_path):
 @pytest.mark.parametrize(
     ("bad", "told"),
     [
-        (row(0), r"rows\.jsonl:3: expected an id of its own, found s0 of line 1"),
+        (row(0), r"rows\.jsonl:3: expected a unique id, found s0 of line 1"),
         (row(2, code=5), r"rows\.jsonl:3: expected text under 'code', found int"),
         (row(2, cod="x"), r"rows\.jsonl:3: .* found also cod"),
         ({"id": "s2", "code": "x"}, r"rows\.jsonl:3: expected text under 'reference'"),

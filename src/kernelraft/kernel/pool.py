@@ -102,7 +102,7 @@ class Pool:
                 layers = []
         if not confine.is_enough(layers) and not self._allow_weak:
             found = ", ".join(layers) or "no layer"
-            wanted = "landlock and seccomp, or namespaces and seccomp"
+            wanted = "landlock and seccomp"
             raise VerifierUnavailable(
                 f"verifier triton: expected {wanted} to confine untrusted kernels, found {found};"
                 " use another kernel or container profile, or set verifier.allow_weak_sandbox=true"

@@ -15,15 +15,16 @@ _BYTES = 32
 
 def secret() -> str:
     """The key in hexadecimal, made at first use. One of this process alone where no file can be kept."""
-    path = _folder() / "secret"
+    path = Path("kernelraft/secret")
     try:
+        path = _folder() / "secret"
         if not path.exists():
             _make(path)
         key = path.read_text().strip()
         if len(bytes.fromhex(key)) >= _BYTES:
             return key
         why = f"expected {_BYTES} bytes in hexadecimal"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: there is no home
         why = str(error)
     log.warning("%s cannot be used (%s): borderline verdicts may differ from run to run", path, why)
     return os.urandom(_BYTES).hex()
@@ -39,6 +40,8 @@ def _make(path: Path) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent)  # mode 0600
     with os.fdopen(handle, "w") as file:
         file.write(os.urandom(_BYTES).hex() + "\n")
-    with contextlib.suppress(FileExistsError):
-        os.link(temporary, path)
-    Path(temporary).unlink()
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        Path(temporary).unlink()

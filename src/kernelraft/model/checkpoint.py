@@ -1,5 +1,6 @@
 """What a trainer leaves and everybody else loads: full weights, or an adapter and where its base is."""
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, replace
@@ -101,5 +102,9 @@ def load_checkpoint(folder: Path, model: Model, device: Any, *, trainable: bool 
 def fingerprint(folder: Path) -> str:
     """Hash of a checkpoint's weights: what a sample's id is made of, so that another model's samples are not reused."""
     read_card(folder)
-    parts = [path.read_bytes().hex() for path in sorted(folder.glob("*.safetensors"))]
-    return digest(*parts)
+    return digest(*(_hash_of(path) for path in sorted(folder.glob("*.safetensors"))))
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

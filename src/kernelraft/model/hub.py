@@ -4,6 +4,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlparse
+from urllib.request import getproxies
 
 from kernelraft.component import component
 from kernelraft.errors import ModelUnavailable
@@ -27,7 +28,8 @@ class Hub:
         import huggingface_hub
         from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
 
-        if huggingface_hub.try_to_load_from_cache(self.repository, "config.json", revision=self.revision):
+        cached = huggingface_hub.try_to_load_from_cache(self.repository, "config.json", revision=self.revision)
+        if isinstance(cached, str):
             return Weights(path=self.repository, revision=self.revision)
         self._refuse_unreachable(huggingface_hub.constants.ENDPOINT)
         try:
@@ -42,6 +44,8 @@ class Hub:
 
     def _refuse_unreachable(self, endpoint: str) -> None:
         """The hub's own client tries for half a minute before it says that there is no network."""
+        if getproxies():  # which then asks for the name
+            return
         url = urlparse(endpoint)
         try:
             socket.getaddrinfo(url.hostname, url.port or 443)

@@ -1,5 +1,6 @@
 """Models from scratch: any architecture of transformers, random weights, a BPE tokenizer trained on the spot."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,11 @@ class Scratch:
             torch.manual_seed(seed)
             module = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, self.dtype))
             _wake_routers(module)
-        tokenizer.save_pretrained(folder)
-        module.save_pretrained(folder)  # config.json last would be no sign: the folder belongs to an unfinished run
+        filling = folder.with_name(f".{folder.name}")
+        shutil.rmtree(filling, ignore_errors=True)  # of a killed process
+        tokenizer.save_pretrained(filling)
+        module.save_pretrained(filling)
+        filling.rename(folder)
         return Weights(path=str(folder))
 
 

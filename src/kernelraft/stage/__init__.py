@@ -8,6 +8,9 @@ from kernelraft.tracker import Metrics
 
 @runtime_checkable
 class Stage(Protocol):
-    """Does its work in `run.dir`, skipping what is already there, and returns its totals."""
+    """Does its work in `run.dir`, skipping what is already there, and returns its totals.
+
+    A stage that only looks or answers has `REPEATS = True`: the same name runs it again.
+    """
 
     def execute(self, run: Run) -> Metrics: ...

@@ -15,6 +15,7 @@ from kernelraft.records import Status
 from kernelraft.runs import Run
 from kernelraft.stage.attempts import Attempt, Attempts
 from kernelraft.statistics import bootstrap_interval, mean_pass_at_k, pass_at_k
+from kernelraft.store import write
 from kernelraft.tracker import Metrics
 from kernelraft.verifier import Verifier
 
@@ -43,6 +44,7 @@ class Benchmark:
         tasks = [task for task in self.data.tasks() if self.split in (None, task.split)]
         if not tasks:
             raise DataError(f"there is no task of split {self.split} to benchmark on; stage.split=null takes all")
+        write(run.dir / "tasks.jsonl", tasks)
         generator = self.generator.at(self.checkpoint) if self.checkpoint else self.generator
         judge = run.opened(self.verifier)
         with (

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import ClassVar
 
 from rich.table import Table
 
@@ -18,7 +19,8 @@ from kernelraft.runs import Run
 from kernelraft.tracker import Metrics
 from kernelraft.verifier import Verifier
 
-PACKAGES = ("torch", "triton", "lightning", "transformers", "peft", "bitsandbytes", "datasets", "hydra-core", "wandb")
+PACKAGES = ("torch", "triton", "lightning", "transformers", "hydra-core")
+OPTIONAL = {"peft": "trainer=lora", "bitsandbytes": "trainer=qlora", "wandb": "tracker=wandb"}  # who needs it
 
 PROBLEM = """import torch
 import torch.nn as nn
@@ -72,6 +74,8 @@ class Finding:
 class Doctor:
     """Prints a table; ends in an error where the demo could not run."""
 
+    REPEATS: ClassVar[bool] = True
+
     verifier: Verifier
 
     def execute(self, run: Run) -> Metrics:
@@ -122,12 +126,13 @@ def _memory() -> Finding:
 
 def _packages() -> Finding:
     found, missing = [], []
-    for name in PACKAGES:
+    for name in (*PACKAGES, *OPTIONAL):
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            missing.append(f"{name} MISSING")
-    return Finding("packages", not missing, ", ".join(missing + found))
+            missing.append(name)
+    said = [f"{name} MISSING" + (f" (for {OPTIONAL[name]})" if name in OPTIONAL else "") for name in missing]
+    return Finding("packages", not set(missing) & set(PACKAGES), ", ".join(said + found))
 
 
 def _gpu() -> Finding:

@@ -11,6 +11,7 @@ from kernelraft.generator import Generator
 from kernelraft.records import Example, Status
 from kernelraft.runs import Run
 from kernelraft.stage.attempts import Attempts
+from kernelraft.stage.selection import of_one_split
 from kernelraft.store import write
 from kernelraft.tracker import Metrics
 from kernelraft.verifier import Verifier
@@ -29,7 +30,8 @@ class Generate:
     max_abstain: Annotated[float, Field(ge=0, le=1)]
 
     def execute(self, run: Run) -> Metrics:
-        tasks = list(self.data.tasks())
+        tasks = of_one_split(self.data.tasks())
+        write(run.dir / "tasks.jsonl", tasks)
         with (
             self.generator.open() as writer,
             Attempts.open(run.dir, run.opened(self.verifier), self.max_abstain) as attempts,

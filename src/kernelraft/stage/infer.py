@@ -3,6 +3,7 @@
 import logging
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from kernelraft.component import component
 from kernelraft.errors import ConfigError
@@ -18,6 +19,8 @@ log = logging.getLogger("kernelraft")
 @component
 class Infer:
     """Prints the answers on standard output and leaves samples.jsonl."""
+
+    REPEATS: ClassVar[bool] = True
 
     generator: Generator
     checkpoint: Path | None

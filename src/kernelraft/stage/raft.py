@@ -1,7 +1,7 @@
 """RAFT: sample, verify, keep the best verified, train, gate; repeat.
 
-Differs from the paper in that a task that is solved is not sampled again
-unless asked, and in that seed examples are replayed in every cycle.
+Differs from the paper in that seed examples are replayed in every cycle, and
+in that a solved task need not be sampled again (`until_solved`).
 
 Source: Dong et al. 2023, arXiv:2304.06767, algorithm 1.
 """
@@ -22,7 +22,7 @@ from kernelraft.model import Model
 from kernelraft.records import Example, Status, Task
 from kernelraft.runs import Run
 from kernelraft.stage.attempts import Attempt, Attempts, tallied
-from kernelraft.stage.selection import best_of, known_answer, unfiltered
+from kernelraft.stage.selection import best_of, known_answer, of_one_split, unfiltered
 from kernelraft.store import read, read_rows, write, write_json
 from kernelraft.tracker import Metrics
 from kernelraft.trainer import Job, Trainer
@@ -60,14 +60,15 @@ class Raft:
     max_abstain: Share
 
     def execute(self, run: Run) -> Metrics:
-        tasks = list(self.data.tasks())
+        tasks = of_one_split(self.data.tasks())
+        write(run.dir / "tasks.jsonl", tasks)
         gate, pool = tasks[: self.gate_tasks], tasks[self.gate_tasks :]
         seeds = list(self.seeds.examples())
         if not pool or not seeds:
             raise StageError(f"RAFT needs tasks and seed examples, got {len(pool)} and {len(seeds)}")
         current, steps = self.checkpoint, 0
         judge = run.opened(self.verifier)
-        best = self._gate(run.dir / "gate-0", current, gate, run.seed, judge)
+        best = last = self._gate(run.dir / "gate-0", current, gate, run.seed, judge)
         for cycle in range(1, self.cycles + 1):
             folder = run.dir / f"cycle-{cycle}"
             kept = self._kept(folder, cycle, pool, current, run.seed, judge)
@@ -76,14 +77,14 @@ class Raft:
             rate = self._gate(folder / "gate", folder / "model", gate, run.seed, judge)
             passed = rate >= best - self.gate_drop
             log.info(
-                "cycle %d: %d of %d tasks kept, gate %.3f (before %.3f)%s",
-                cycle, len(kept), len(pool), rate, best, "" if passed else ": rolled back",
+                "cycle %d: %d examples kept of %d tasks, gate %.3f (before %.3f)%s",
+                cycle, len(kept), len(pool), rate, last, "" if passed else ": rolled back",
             )  # fmt: skip
             run.log({"raft/kept": float(len(kept)), "raft/gate": rate, "raft/rolled_back": float(not passed)}, cycle)
             if passed:
-                current, best = folder / "model", max(best, rate)
+                current, best, last = folder / "model", max(best, rate), rate
         _point(run.dir / "model", current)
-        return tallied(run.dir) | {"raft/kept": float(len(kept)), "raft/steps": float(steps), "raft/gate": best}
+        return tallied(run.dir) | {"raft/kept": float(len(kept)), "raft/steps": float(steps), "raft/gate": last}
 
     def _kept(
         self, folder: Path, cycle: int, pool: list[Task], current: Path, seed: int, judge: Judge
@@ -148,7 +149,9 @@ class Raft:
         with self.generator.at(checkpoint).open() as writer, Attempts.open(folder, judge, self.max_abstain) as attempts:
             made = attempts.run(tasks, writer, range(1), seed, "gate")
         judged = [a.verdict.status for a in made if a.verdict.status is not Status.ABSTAIN]
-        return judged.count(Status.PASS) / max(1, len(judged))
+        if not judged:
+            raise StageError(f"none of the {len(tasks)} tasks of the gate got a verdict: {made[0].verdict.detail}")
+        return judged.count(Status.PASS) / len(judged)
 
 
 def _point(link: Path, checkpoint: Path) -> None:

@@ -3,6 +3,7 @@
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import NonNegativeInt
 
@@ -22,6 +23,8 @@ log = logging.getLogger("kernelraft")
 @component
 class Report:
     """Leaves `report.html` in the folder that it reports on, which may be finished or not."""
+
+    REPEATS: ClassVar[bool] = True
 
     source: Path
     max_samples: NonNegativeInt

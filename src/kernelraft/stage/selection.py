@@ -1,10 +1,20 @@
-"""Which samples a cycle of RAFT trains on."""
+"""Which tasks are sampled and which samples are trained on."""
 
 from collections import Counter
+from collections.abc import Iterable
 
-from kernelraft.errors import StageError
+from kernelraft.errors import DataError, StageError
 from kernelraft.records import Example, Message, Status, Task
 from kernelraft.stage.attempts import Attempt
+
+
+def of_one_split(tasks: Iterable[Task]) -> list[Task]:
+    """All of them. Raises DataError where they are of several splits: what is examined must not be trained on."""
+    found = list(tasks)
+    splits = sorted({task.split for task in found})
+    if len(splits) > 1:
+        raise DataError(f"expected tasks of one split, found {', '.join(splits)}: give data.split=")
+    return found
 
 
 def best_of(made: list[Attempt], per_task: int) -> list[Example]:

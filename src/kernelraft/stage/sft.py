@@ -8,6 +8,7 @@ from kernelraft.errors import DataError
 from kernelraft.model import Model
 from kernelraft.records import Example
 from kernelraft.runs import Run
+from kernelraft.store import read_rows, write_json
 from kernelraft.tracker import Metrics
 from kernelraft.trainer import Job, Trainer
 
@@ -23,9 +24,10 @@ class Sft:
     corpus: Tasks | None
 
     def execute(self, run: Run) -> Metrics:
+        result = run.dir / "training.json"
         with run.once("model") as out:
             if out is None:
-                return {}
+                return dict(next(read_rows(result))[1])
             examples = list(self.data.examples())
             if not examples:
                 raise DataError("there is no example to train on")
@@ -33,7 +35,9 @@ class Sft:
                 model=self.model, checkpoint=self.checkpoint, examples=examples, corpus=self._texts(examples),
                 out=out, seed=run.seed, log=run.log, title="sft",
             )  # fmt: skip
-            return self.trainer.fit(job)
+            metrics = self.trainer.fit(job)
+            write_json(result, [metrics])
+        return metrics
 
     def _texts(self, examples: list[Example]) -> list[str]:
         texts = [message.content for example in examples for message in example.messages]

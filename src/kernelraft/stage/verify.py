@@ -45,8 +45,11 @@ class Verify:
 
     def _judge(self, attempts: Attempts, pairs: list[tuple[Task, Sample]]) -> None:
         for _, sample in pairs:
-            if sample.id not in attempts.samples:
+            known = attempts.samples.records.get(sample.id)
+            if known is None:
                 attempts.samples.append(sample)
+            elif known.code != sample.code:
+                raise DataError(f"sample {sample.id} has other code than when this run began: give another name=")
         left = [(task, sample) for task, sample in pairs if sample.id not in attempts.verdicts]
         attempts.judge_all(left, len(left), "verdicts")
 

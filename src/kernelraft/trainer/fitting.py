@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import torch
 from lightning.fabric import Fabric
 
+from kernelraft.errors import ConfigError
 from kernelraft.model import Loaded, Weights
-from kernelraft.model.checkpoint import base_of, load, load_checkpoint, save
+from kernelraft.model.checkpoint import base_of, load, load_checkpoint, read_card, save
 from kernelraft.model.quantization import Quantization
 from kernelraft.tracker import Metrics
 from kernelraft.trainer import Job
@@ -61,9 +62,24 @@ def _load(fabric: Fabric, job: Job, method: Method) -> tuple[Loaded, Weights]:
         base = job.model.weights(job.out / "base", job.corpus, job.seed)
         return load(base, job.model, fabric.device, method.quantization), base
     base, _ = base_of(job.checkpoint)
+    _refuse_other_method(job.checkpoint, method)
     if base.path == str(job.checkpoint):  # full weights
         return load(base, job.model, fabric.device, method.quantization), base
     return load_checkpoint(job.checkpoint, job.model, fabric.device, trainable=True), base
+
+
+def _refuse_other_method(checkpoint: Path, method: Method) -> None:
+    """An adapter goes on as the adapter that it is, on base weights stored as they were."""
+    card = read_card(checkpoint)
+    if card["kind"] == "full":
+        return
+    stored = method.quantization.model_dump() if method.quantization else None
+    if not method.adapter or card["quantization"] != stored:
+        made_by = "qlora" if card["quantization"] else "lora"
+        kind = (card["quantization"] or {}).get("kind", "full precision")
+        raise ConfigError(
+            f"{checkpoint} is an adapter on base weights in {kind}: go on with trainer={made_by} and its settings"
+        )
 
 
 def _recompute(module: Any, recompute: bool) -> None:

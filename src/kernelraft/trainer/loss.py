@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 
+from kernelraft.errors import ConfigError
 from kernelraft.trainer.batches import IGNORE, Batch
 
 CHUNK = 2048
+_SCALES = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
 
 class _ChunkedLoss(torch.autograd.Function):
@@ -46,11 +48,17 @@ class _ChunkedLoss(torch.autograd.Function):
 class SummedLoss(torch.nn.Module):
     """A causal model as a module whose forward is its loss: what Fabric wraps.
 
-    Not for models that scale or cap their logits after the head.
+    Raises:
+        ConfigError: the model scales or caps its logits after the head.
     """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
+        scaled = [name for name in _SCALES if getattr(model.config, name, None) not in (None, 1, 1.0)]
+        if scaled:
+            raise ConfigError(
+                f"model {model.config.model_type} changes its logits after the head ({scaled[0]}): not trained here"
+            )
         self.model = model
 
     def forward(self, batch: Batch, embedding_noise: float = 0.0) -> torch.Tensor:

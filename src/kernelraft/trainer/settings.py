@@ -36,7 +36,7 @@ class LoopSettings:
     log_every: Count
     accelerator: str
     devices: Count
-    precision: str
+    precision: Literal["32-true", "bf16-mixed", "bf16-true"]
     threads: Count | None
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import field
+from importlib.metadata import version
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -42,9 +43,9 @@ class Triton:
 
     @property
     def evaluator(self) -> str:
-        """Hash of VERSION and of the settings that a verdict can depend on."""
+        """Hash of VERSION, of Triton's and torch's, and of the settings that a verdict can depend on."""
         known: dict[str, Any] = settings(self)
-        return digest(VERSION, dict(sorted(known.items())))
+        return digest(VERSION, version("triton"), version("torch"), dict(sorted(known.items())))
 
     def open(self) -> AbstractContextManager["Bench"]:
         """Start the workers: seconds, as each imports torch. Raises VerifierUnavailable."""

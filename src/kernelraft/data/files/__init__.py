@@ -37,7 +37,7 @@ class Files:
         Raises:
             DataError: the file is missing, a row is not of a known form, or none holds a task.
         """
-        return self._kept("tasks", lambda entry: entry.task)
+        return _each_once(self._kept("tasks", lambda entry: entry.task))
 
     def samples(self) -> Iterator[tuple[Task, Sample]]:
         """The programs that were written, with their tasks, to be judged.
@@ -107,9 +107,9 @@ class Files:
             if first == number:
                 yield entry
             elif "id" in row:
-                raise DataError(f"{path}:{number}: expected an id of its own, found {entry.id} of line {first}")
+                raise DataError(f"{path}:{number}: expected a unique id, found {entry.id} of line {first}")
             else:
-                yield Entry(id=entry.id, split=entry.split, lacks=f"the same as line {first}")
+                yield Entry(id=entry.id, split=entry.split, lacks="repeated rows")
 
     def _samples_of_run(self) -> Iterator[Entry]:
         path = self._file("samples")
@@ -119,6 +119,15 @@ class Files:
                 raise DataError(f"{path}: sample {sample.id} is of task {sample.task_id}, which tasks do not hold")
             task = tasks[sample.task_id]
             yield Entry(id=sample.id, split=task.split, task=task, sample=sample)
+
+
+def _each_once(tasks: Iterator[Task]) -> Iterator[Task]:
+    """Leave out the repetitions of a problem that has several traces."""
+    seen = set[str]()
+    for task in tasks:
+        if task.id not in seen:
+            seen.add(task.id)
+            yield task
 
 
 def _pair(entry: Entry) -> tuple[Task, Sample] | None:

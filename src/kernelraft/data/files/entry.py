@@ -27,9 +27,9 @@ def text(row: Row, key: str, default: str | None = None) -> str:
     Raises:
         DataError: it is missing and has no default, or is no text.
     """
-    value = row.get(key, default)
+    value = default if row.get(key) is None else row[key]  # null is how Parquet says missing
     if not isinstance(value, str):
-        found = type(value).__name__ if key in row else f"the keys {', '.join(row)}"
+        found = type(row[key]).__name__ if key in row else f"the keys {', '.join(row)}"
         raise DataError(f"expected text under '{key}', found {found}")
     return value
 

@@ -43,17 +43,18 @@ def trace(row: Row) -> Entry:
     )
     turns = [_turn(row), *(_turn(turn) for turn in _turns(row))]
     right = [turn for turn in turns if not turn.fault]
+    best = max(right or turns[:1], key=lambda turn: turn.speedup)
+    key = digest(name, best.code, best.reasoning)  # a problem may have several traces
     if not right:
-        return Entry(id=name, split=task.split, task=task, lacks=turns[0].fault)
-    best = max(right, key=lambda turn: turn.speedup)
+        return Entry(id=key, split=task.split, task=task, lacks=turns[0].fault)
     thought = f"<think>\n{best.reasoning}\n</think>\n\n" if best.reasoning else ""
     answer = f"{thought}<triton>\n{best.code}\n</triton>"
     return Entry(
-        id=name,
+        id=key,
         split=task.split,
         task=task,
-        sample=sample_of(task, answer, best.code, best.reasoning, name),
-        example=example_of(task, answer, name),
+        sample=sample_of(task, answer, best.code, best.reasoning, key),
+        example=example_of(task, answer, key),
     )
 
 
