@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import ClassVar
 
 import pytest
 
@@ -123,3 +124,16 @@ def test_a_run_that_failed_before_it_did_anything_does_not_hold_its_name(tmp_pat
         run.log({"loss": 1.0}, 1)
     with pytest.raises(RunConflict), Run.open(tmp_path, 2, Stage(), NoTracker()):
         pass
+
+
+def test_a_stage_that_only_looks_runs_again_under_its_name_with_any_config(tmp_path):
+    @component
+    class Looks:
+        REPEATS: ClassVar[bool] = True
+        at: str = "x"
+
+    for at in ("x", "x", "y"):
+        with Run.open(tmp_path, 0, Looks(at=at), NoTracker()) as run:
+            assert run.finished is None
+            run.finish({"looked": 1.0})
+    assert json.loads((tmp_path / "config.json").read_text())["stage"]["at"] == "y"

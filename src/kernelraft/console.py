@@ -33,7 +33,7 @@ def console() -> Console:
 
 
 class LogHandler(logging.Handler):
-    """Writes log lines above the bars. Named in conf/hydra/default.yaml."""
+    """Writes log lines above the bars. Named in conf/hydra/job_logging/kernelraft.yaml."""
 
     def emit(self, record: logging.LogRecord) -> None:
         console().print(self.format(record), markup=False)

@@ -1,6 +1,7 @@
 import pytest
 
-from kernelraft.errors import VerifierUnavailable
+from kernelraft.data.files import Files
+from kernelraft.errors import DataError, VerifierUnavailable
 from kernelraft.generator.replay import Replay
 from kernelraft.records import Example, Sample, Verdict
 from kernelraft.stage.generate import Generate
@@ -88,3 +89,15 @@ def test_a_judge_that_mostly_abstains_stops_the_writing_in_one_line(tmp_path):
         execute(generate(generator, verifier, samples_per_task=50, max_abstain=0.2), tmp_path)
     assert "\n" not in str(error.value)
     assert len(generator.written) < 50 and not (tmp_path / "examples.jsonl").exists()
+
+
+def test_tasks_of_several_splits_are_refused_as_their_samples_become_training_data(tmp_path):
+    mixed = [task(1, split="train"), task(2, split="heldout")]
+    with pytest.raises(DataError, match=r"expected tasks of one split, found heldout, train: give data\.split="):
+        execute(generate(FakeGenerator(program), FakeVerifier(), tasks=mixed), tmp_path)
+
+
+def test_what_it_leaves_can_be_judged_by_another_verifier(tmp_path):
+    execute(generate(FakeGenerator(program), FakeVerifier()), tmp_path / "first")
+    pairs = list(Files(path=tmp_path / "first", split=None, limit=None).samples())
+    assert len(pairs) == 12 and all(t.id == s.task_id for t, s in pairs)

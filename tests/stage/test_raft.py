@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from kernelraft.errors import StageError
 from kernelraft.records import Example
 from kernelraft.runs import Run
 from kernelraft.stage.raft import Raft
@@ -150,3 +151,15 @@ def test_best_of_takes_the_highest_reward_then_the_most_frequent_then_the_shorte
         replace(a, verdict=replace(a.verdict, status=Status.FAIL, reason="WRONG_VALUE", reward=0.0)) for a in made
     ]
     assert best_of(failing, 3) == []
+
+
+def test_a_gate_that_nobody_could_judge_ends_the_run_and_punishes_no_cycle(tmp_path):
+    lost = FakeVerifier(abstain=lambda t, code: t.id in ("t0", "t1"))
+    with pytest.raises(StageError, match="none of the 2 tasks of the gate got a verdict: gone"):
+        execute(raft(FakeGenerator(lambda t, n: "x"), lost, FakeTrainer(), tmp_path), tmp_path / "run")
+
+
+def test_a_task_without_a_verdict_does_not_lower_the_gate(tmp_path):
+    half = FakeVerifier(abstain=lambda t, code: t.id == "t0")
+    metrics = execute(raft(FakeGenerator(lambda t, n: "x"), half, FakeTrainer(), tmp_path), tmp_path / "run")
+    assert metrics["raft/gate"] == 1.0

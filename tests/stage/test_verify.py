@@ -160,3 +160,11 @@ def test_a_run_that_ended_as_too_many_abstained_judges_them_anew_when_it_is_run_
     execute(verify(mended, Rows(pairs=pairs), max_abstain=0.1), tmp_path)
     assert {v.status for v in read(Verdict, tmp_path / "verdicts.jsonl")} == {Status.PASS}
     assert "s0" not in mended.asked
+
+
+def test_another_program_under_a_known_id_is_refused_not_given_the_old_verdict(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        execute(verify(Stopped(3)), tmp_path)
+    changed = [(t, sample(n, "changed") if n == 1 else s) for n, (t, s) in enumerate(PAIRS)]
+    with pytest.raises(DataError, match="sample s1 has other code than when this run began"):
+        execute(verify(FakeVerifier(), Rows(pairs=changed)), tmp_path)

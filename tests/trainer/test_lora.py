@@ -1,8 +1,11 @@
 """LoRA and QLoRA with their real components: peft, and bitsandbytes' 4 bits on a CPU."""
 
+import pytest
 import torch
 
+from kernelraft.errors import ConfigError
 from kernelraft.model.checkpoint import load_checkpoint, read_card
+from kernelraft.trainer.full import Full
 from kernelraft.trainer.lora import Lora
 from kernelraft.trainer.qlora import QLora
 from tests.conftest import LOOP
@@ -52,3 +55,14 @@ def test_qlora_goes_on_from_its_own_adapter(tmp_path, small_model, examples):
     QLora(**settings | {"steps": 1}).fit(job(small_model, examples, tmp_path / "third", fresh))
     assert rows[0][1]["train/loss"] < fresh[0][1]["train/loss"]
     load_checkpoint(tmp_path / "second", small_model, CPU)
+
+
+def test_an_adapter_goes_on_only_as_what_it_is(tmp_path, small_model, examples):
+    Lora(**LOOP | ADAPTER | {"steps": 1}).fit(job(small_model, examples, tmp_path / "first"))
+    again = job(small_model, examples, tmp_path / "second", checkpoint=tmp_path / "first")
+    for other in (Full(**LOOP | {"steps": 1}), QLora(**LOOP | ADAPTER | QUANT | {"steps": 1, "optimizer": "adamw"})):
+        with pytest.raises(
+            ConfigError, match="is an adapter on base weights in full precision: go on with trainer=lora"
+        ):
+            other.fit(again)
+    Lora(**LOOP | ADAPTER | {"steps": 1}).fit(again)

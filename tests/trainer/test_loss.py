@@ -2,6 +2,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
+from kernelraft.errors import ConfigError
 from kernelraft.trainer.batches import IGNORE, Batch, Encoded, collate
 from kernelraft.trainer.loss import CHUNK, SummedLoss, _ChunkedLoss
 from tests.conftest import AFMOE, SIZES
@@ -48,3 +49,9 @@ def test_only_trained_tokens_carry_loss():
     assert batch.labels_BT.tolist() == [[IGNORE, IGNORE, 7, 8, 9, 10], [IGNORE, IGNORE, IGNORE, 11, IGNORE, IGNORE]]
     assert batch.label_count == 5
     assert isinstance(batch, Batch) and batch.attention_BT.sum() == 10
+
+
+def test_a_model_that_changes_its_logits_after_the_head_is_refused():
+    config = AutoConfig.for_model("cohere", **SIZES, vocab_size=50, pad_token_id=0, eos_token_id=1, logit_scale=0.5)
+    with pytest.raises(ConfigError, match=r"cohere changes its logits after the head \(logit_scale\)"):
+        SummedLoss(AutoModelForCausalLM.from_config(config))
