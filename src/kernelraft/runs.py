@@ -164,11 +164,12 @@ def _metrics_file(folder: Path, outside: Log) -> Iterator[Callable[[Metrics, int
             nonlocal failed
             file.write(json.dumps({"step": step, "at": round(time.time(), 3), **metrics}) + "\n")
             file.flush()
+            if failed:
+                return
             try:
                 outside(metrics, step)
             except Exception as error:  # a tracker that fails must not end hours of work
-                if not failed:
-                    log.warning("the tracker failed and is left out from here on: %s", error)
+                log.warning("the tracker failed and is left out from here on: %s", error)
                 failed = True
 
         yield log_metrics

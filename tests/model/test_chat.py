@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 
 from kernelraft.errors import DataError
@@ -43,10 +45,50 @@ def test_every_trained_turn_of_a_conversation_carries_loss(tokenizer):
     assert tokenizer.decode([i for i, t in zip(ids, trained, strict=True) if t]) == "wrong\n<|end|>right\n<|end|>"
 
 
-def test_a_template_that_changes_the_verified_text_is_refused(tokenizer):
-    import copy
+def with_template(tokenizer, template):
+    other = copy.deepcopy(tokenizer)
+    other.chat_template = template
+    return other
 
-    stripping = copy.deepcopy(tokenizer)
-    stripping.chat_template = "{% for m in messages %}<|user|>{{ m['content'] | trim }}{% endfor %}"
-    with pytest.raises(DataError, match="changes the text"):
-        encode_example(stripping, example("write relu", "  x = 1  "))
+
+def trained_text(tokenizer, *turns):
+    ids, trained = encode_example(tokenizer, example(*turns))
+    return tokenizer.decode([i for i, t in zip(ids, trained, strict=True) if t])
+
+
+TRIMS = (
+    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] | trim }}</>{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+OPENS = (
+    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}</>{% endfor %}"
+    "{% if add_generation_prompt %}<assistant><think>\n{% endif %}"
+)
+
+
+def test_a_template_that_trims_an_answer_does_not_change_what_is_trained(tokenizer):
+    assert trained_text(with_template(tokenizer, TRIMS), "write relu", "  x = 1  ") == "  x = 1  </>"
+
+
+def test_a_template_that_rewrites_a_turn_trained_before_is_refused(tokenizer):
+    with pytest.raises(DataError, match="rewrites earlier turns"):
+        encode_example(with_template(tokenizer, TRIMS), example("first", " one ", "second", "two"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "trained"),
+    [
+        ("<think>\nwhy\n</think>\nx = 1", "why\n</think>\nx = 1</>"),
+        ("<think>why</think>\nx = 1", "why</think>\nx = 1</>"),
+        ("why</think>\nx = 1", "why</think>\nx = 1</>"),
+        ("x = 1", "x = 1</>"),
+    ],
+)
+def test_what_the_prompt_has_opened_is_not_opened_again(tokenizer, answer, trained):
+    assert trained_text(with_template(tokenizer, OPENS), "write relu", answer) == trained
+
+
+def test_a_template_that_refuses_the_messages_is_a_data_error(tokenizer):
+    refuses = with_template(tokenizer, "{{ raise_exception('roles must alternate') }}")
+    with pytest.raises(DataError, match="refuses the messages user: roles must alternate"):
+        encode_example(refuses, example("write relu", "x = 1"))

@@ -41,20 +41,32 @@ class Batch(NamedTuple):
         return int((self.labels_BT[:, 1:] != IGNORE).sum())
 
 
-def encode_all(tokenizer: Any, examples: Sequence[Example], max_length: int) -> tuple[list[Encoded], int]:
-    """(encoded examples, how many were longer than `max_length` tokens and left out).
+def encode_all(tokenizer: Any, examples: Sequence[Example], max_length: int) -> tuple[list[Encoded], dict[str, float]]:
+    """(encoded examples, how many were left out: "train/overlong" ones, and those "train/unfit" for the template).
 
     Raises:
         DataError: none is left.
     """
-    encoded = [Encoded(*encode_example(tokenizer, example)) for example in examples]
+    encoded, unfit = [], []
+    for example in examples:
+        try:
+            encoded.append(Encoded(*encode_example(tokenizer, example)))
+        except DataError as error:
+            unfit.append(str(error))
     kept = [e for e in encoded if len(e.ids) <= max_length]
     overlong = len(encoded) - len(kept)
     if overlong:
-        log.warning("%d of %d examples are longer than %d tokens and left out", overlong, len(encoded), max_length)
+        log.warning("%d of %d examples are longer than %d tokens and left out", overlong, len(examples), max_length)
+    if unfit:
+        log.warning(
+            "%d of %d examples do not fit the chat template and are left out: %s", len(unfit), len(examples), unfit[0]
+        )
     if not kept:
-        raise DataError(f"no example to train on: {len(examples)} given, {overlong} longer than {max_length} tokens")
-    return kept, overlong
+        why = f", {len(unfit)} unfit for the chat template ({unfit[0]})" if unfit else ""
+        raise DataError(
+            f"no example to train on: {len(examples)} given, {overlong} longer than {max_length} tokens{why}"
+        )
+    return kept, {"train/overlong": float(overlong), "train/unfit": float(len(unfit))}
 
 
 def collate(encoded: Sequence[Encoded], pad: int) -> Batch:

@@ -42,7 +42,7 @@ def fit(settings: LoopSettings, job: Job, method: Method) -> Metrics:
         module = method.trainable(loaded, job.model.lora_targets, job.checkpoint)
         _recompute(module, settings.recompute)
         _report(module, method)
-        encoded, overlong = encode_all(loaded.tokenizer, job.examples, settings.max_length)
+        encoded, left_out = encode_all(loaded.tokenizer, job.examples, settings.max_length)
         order = list(range(len(encoded)))
         random.Random(job.seed).shuffle(order)
         held = order[: round(len(order) * settings.validation_share)]
@@ -54,7 +54,7 @@ def fit(settings: LoopSettings, job: Job, method: Method) -> Metrics:
     shutil.rmtree(job.out / "saves")
     if not method.adapter:
         shutil.rmtree(job.out / "base", ignore_errors=True)
-    return metrics | {"train/examples": float(len(train)), "train/overlong": float(overlong)}
+    return metrics | {"train/examples": float(len(train))} | left_out
 
 
 def _load(fabric: Fabric, job: Job, method: Method) -> tuple[Loaded, Weights]:
