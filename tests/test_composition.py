@@ -1,12 +1,15 @@
 """Every mistake of a user ends in one line; the same as a process: test_run.py."""
 
+import os
+import signal
+
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import OmegaConf
 
-from kernelraft.component import did_you_mean
-from kernelraft.composition import HOME, RunConfig, explain, one_line_errors
+from kernelraft.component import build, did_you_mean
+from kernelraft.composition import HOME, RunConfig, explain, one_line_errors, prepare_process
 from kernelraft.errors import ConfigError, RunConflict
 
 RIGHT = {"name": "first", "dir": "runs/first", "seed": 0, "objective": None}
@@ -143,3 +146,20 @@ def test_an_interrupt_is_one_line_and_130(capsys):
 def test_a_bug_keeps_its_traceback(bug):
     with pytest.raises(type(bug)), one_line_errors():
         raise bug
+
+
+def test_libraries_report_home_only_if_the_user_says_so(monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    os.environ.pop("HF_HUB_DISABLE_TELEMETRY", None)
+    os.environ["WANDB_ERROR_REPORTING"] = "true"
+    prepare_process()
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1" and os.environ["WANDB_ERROR_REPORTING"] == "true"
+
+
+@pytest.mark.parametrize("written", ["5e-5", "5.0e-5", "0.00005"])
+def test_a_learning_rate_is_a_number_however_it_is_written(written):
+    with initialize_config_dir(str(HOME / "conf"), version_base="1.3"):
+        cfg = compose("config", overrides=["stage=sft", "name=t", "data.path=x", f"trainer.lr={written}"])
+    assert cfg.trainer.lr == 5e-5
+    assert build(cfg.stage).trainer.lr == 5e-5
