@@ -124,12 +124,9 @@ def test_a_browser_draws_the_page_and_a_hostile_sample_does_nothing(run_folder, 
     flags = ["--headless", "--no-sandbox", "--no-first-run", "--disable-sync", "--enable-logging=stderr", *quiet]
     address = f"{page.as_uri()}#sample=after/after-t1-0"
     profile = f"--user-data-dir={tmp_path / 'profile'}"
-    for budget in (2000, 8000, 30000):  # charts are drawn with a frame, which a busy machine may be late with
-        command = [CHROMIUM, *flags, profile, f"--virtual-time-budget={budget}", "--dump-dom", address]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-        drawn = DATA.sub("", done.stdout)
-        if "<rect" in drawn:
-            break
+    command = [CHROMIUM, *flags, profile, "--virtual-time-budget=2000", "--dump-dom", address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    drawn = DATA.sub("", done.stdout)
     assert "CONSOLE" not in done.stderr
     assert "<title>small · Kernelraft</title>" in drawn
     assert "<img" not in drawn

@@ -38,16 +38,15 @@ const key = (name, color, shape = "") =>
   el("span", { class: "key" }, el("i", { class: `swatch ${color} ${shape}` }), name);
 
 const drawn = new Map();
-const redraw = new ResizeObserver((entries) => requestAnimationFrame(() => {
-  for (const { target, contentRect } of entries) {
-    const width = Math.floor(contentRect.width);
-    const chart = drawn.get(target);
-    if (width > 0 && chart.width !== width) {
-      chart.width = width;
-      target.replaceChildren(chart.draw(width));
-    }
+function fit(plot) {
+  const width = plot.clientWidth;
+  const chart = drawn.get(plot);
+  if (width > 0 && chart.width !== width) {
+    chart.width = width;
+    plot.replaceChildren(chart.draw(width));
   }
-}));
+}
+const redraw = new ResizeObserver((entries) => requestAnimationFrame(() => entries.forEach(({ target }) => fit(target))));
 function card(title, note, draw, legend = []) {
   const plot = el("div", { class: "plot" });
   drawn.set(plot, { draw, width: 0 });

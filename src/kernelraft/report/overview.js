@@ -107,4 +107,5 @@ function overview(pick) {
     data.times.length > 1 && timeCard(),
   ];
   document.getElementById("charts").append(...cards.filter(Boolean));
+  [...drawn.keys()].forEach(fit);
 }
