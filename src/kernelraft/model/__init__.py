@@ -38,6 +38,14 @@ class Model(Protocol):
         """Names of the linear layers that LoRA adapts."""
         ...
 
+    def check(self) -> None:
+        """Look whether the weights can be had, before anything heavy is imported.
+
+        Raises:
+            ModelUnavailable: as `weights` does.
+        """
+        ...
+
     def weights(self, folder: Path, corpus: Sequence[str], seed: int) -> Weights:
         """Where the base weights are; a model from scratch makes them in `folder`.
 

@@ -22,6 +22,9 @@ class Hub:
     attention: str
     lora_targets: list[str]
 
+    def check(self) -> None:
+        self.weights(Path(), (), 0)
+
     def weights(self, folder: Path, corpus: Sequence[str], seed: int) -> Weights:
         if Path(self.repository).is_dir():
             return Weights(path=self.repository)

@@ -24,6 +24,9 @@ class Scratch:
     attention: str
     lora_targets: list[str]
 
+    def check(self) -> None:
+        """Its weights are made here."""
+
     def weights(self, folder: Path, corpus: Sequence[str], seed: int) -> Weights:
         if (folder / "config.json").exists():
             return Weights(path=str(folder))

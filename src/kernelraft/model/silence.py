@@ -1,8 +1,12 @@
-"""Keeps a library off the terminal."""
+"""Keeps libraries off the terminal."""
+
+import warnings
 
 
 def silence() -> None:
     """Keep transformers' warnings and bars off the terminal: this project has its own."""
+    # peft 0.21 reads an attribute that transformers 5.23 has renamed; gone when peft follows
+    warnings.filterwarnings("ignore", ".is_gradient_checkpointing. is deprecated", FutureWarning)
     from huggingface_hub.utils.tqdm import enable_progress_bars
     from transformers.utils import logging
 

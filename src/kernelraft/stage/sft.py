@@ -28,6 +28,8 @@ class Sft:
         with run.once("model") as out:
             if out is None:
                 return dict(next(read_rows(result))[1])
+            if self.checkpoint is None:
+                self.model.check()
             examples = list(self.data.examples())
             if not examples:
                 raise DataError("there is no example to train on")
