@@ -42,7 +42,7 @@ def bench(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> Iterator[Be
         socks.append(ours)
     settings = Settings(
         trials=2,
-        timeout_s=5.0,
+        timeout_s=10.0,
         memory_mib=1024,
         targets=["sm_80"],
         tolerances={"float32": 1e-4},

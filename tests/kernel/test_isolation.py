@@ -60,11 +60,12 @@ def says(expression: str, statement: str = "math.candidate_was_here = True") -> 
 
 def test_no_key_is_in_the_environment_or_on_the_command_line_of_any_process(judge: Judge, others: set[int]) -> None:
     task = Task(id="t", family="f", language="triton", prompt="", reference=RELU)
+    wanted = {"kr-run", "kr-compile", "kr-judge", "kr-zygote", "kr-candidate"}
     judge.submit(task, Sample(id="s", task_id="t", index=0, text=SLOW, code=SLOW))
     deadline = time.monotonic() + 30
-    while "kr-candidate" not in (below := descendants(os.getpid())).values() and time.monotonic() < deadline:
+    while not wanted <= set((below := descendants(os.getpid())).values()) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert {"kr-run", "kr-compile", "kr-judge", "kr-zygote", "kr-candidate"} <= set(below.values())
+    assert wanted <= set(below.values())
     seen = set()
     for pid in below.keys() - others:
         name = below[pid]
