@@ -28,7 +28,7 @@ from kernelraft.records import Sample, Task
 from kernelraft.verifier.triton import Triton
 
 AT_ONCE = 2
-VERIFIER = Triton(workers=AT_ONCE)
+VERIFIER = Triton(workers=AT_ONCE, advisory=[], device="cpu")
 Job = tuple[Task, str]
 
 
@@ -72,10 +72,10 @@ def fresh(groups: dict[str, list[Job]]) -> dict[str, float]:
 
 def _in_new_processes(job: Job) -> bool:
     task, code = job
-    launches = _new_process("run", {"reference": task.reference, "code": code})
-    if launches is None:
+    found = _new_process("run", {"reference": task.reference, "code": code})
+    if found is None:
         return False
-    return bool(_new_process("compile", {"code": code, "launches": launches}) == "ok")
+    return bool(_new_process("compile", {"code": code, **found}) == "ok")
 
 
 def _new_process(kind: str, request: dict[str, Any]) -> Any:
@@ -95,18 +95,19 @@ def alone(kind: str) -> None:
     os._exit(0)  # no teardown to be counted
 
 
-def _run(request: dict[str, Any]) -> list[Any] | None:
-    """The launches of a right kernel, None for a wrong one."""
+def _run(request: dict[str, Any]) -> dict[str, Any] | None:
+    """Kernels and launches of a right program, None for a wrong one."""
     import torch
 
-    from kernelraft.kernel import gaps, interpreter, memory, policy, runner, warm
+    from kernelraft.kernel import memory, policy, runner, warm
     from kernelraft.kernel.arena import Arena
-    from kernelraft.kernel.compare import same
+    from kernelraft.kernel.interpreting import gaps, interpreter
     from kernelraft.kernel.reference import Problem
+    from kernelraft.kernel.trying import try_all
 
     torch.set_num_threads(1)
-    interpreter.install()
     gaps.install()
+    interpreter.install()
     warm.first_autotune_config()
     try:
         policy.check(request["code"])
@@ -114,41 +115,36 @@ def _run(request: dict[str, Any]) -> list[Any] | None:
         problem = Problem(request["reference"], VERIFIER.trials, VERIFIER.tolerances, os.urandom(32).hex())
         with Arena(problem, code) as arena:
             candidate = runner.Candidate(*(memory.mapped(fd) for fd in arena.fds))
-            load = {"source": [0, len(code)], "entries": problem.entries, "seed": problem.seed("model")}
+            load = {"source": [0, len(code)], "entries": problem.entries, "seed": problem.seed("model"), "inputs": 1}
             loaded = candidate.load({**load, "init": arena.init, "state": arena.state})["loaded"]
-            trials = problem.case(loaded=loaded).trials
-            for trial in [*trials, trials[0]]:
-                reply = candidate.run({"inputs": arena.fill(trial)})
-                for output, expected in zip(arena.outputs(reply, trial), trial.expected, strict=True):
-                    if same(output, expected, VERIFIER.tolerances):
-                        return None
-                arena.check_inputs()
+            reply = try_all(candidate.run, arena, problem.case(loaded=loaded).trials)
     except BaseException:  # whatever a wrong program raises, Fault included
         return None
-    return list(reply["launches"])
+    return {"kernels": reply["kernels"], "launches": reply["launches"]}
 
 
 def _compile(request: dict[str, Any]) -> str:
     from triton.backends.nvidia.compiler import get_ptxas
 
-    from kernelraft.kernel import compiler, warm
-    from kernelraft.kernel.runner import load_source
+    from kernelraft.kernel import compiler
+    from kernelraft.kernel.build import Forms, groups
+    from kernelraft.kernel.lift import Module
+    from kernelraft.kernel.sources import show_lines
 
-    compiler.install()
-    warm.first_autotune_config()
-    load_source(request["code"])
+    show_lines(request["code"])
+    module = Module(request["code"], request["kernels"])
     with tempfile.TemporaryDirectory() as folder:
         source, binary = Path(folder) / "kernel.ptx", Path(folder) / "kernel.cubin"
-        for launch in request["launches"]:
+        for name, arguments, options in (
+            launch for group in groups(request["launches"], Forms(request["code"])) for launch in group
+        ):
             for target in VERIFIER.targets:
-                ptx, name, _ = compiler.to_ptx(compiler.find(launch), launch, target)
-                source.write_text(ptx)
-                number = compiler.capability(target)
-                subprocess.run(
-                    [get_ptxas(number).path, f"--gpu-name={compiler.architecture(target)}", source, "-o", binary],
-                    check=True,
-                )
-                if not compiler.is_cubin(binary.read_bytes(), name):
+                code, said = compiler.to_code(module[name], compiler.values(module, arguments), options, target)
+                source.write_text(str(code))
+                path = get_ptxas(int(target.removeprefix("sm_"))).path
+                command = [path, f"--gpu-name={compiler.architecture(target)}", source, "-o", binary]
+                subprocess.run(command, check=True)
+                if not compiler.is_binary(binary.read_bytes(), said["name"]):
                     return "no cubin"
     return "ok"
 

@@ -13,7 +13,7 @@ LAYERS = [
     {"store", "component", "console"},
     {"kernel", "tracker"},
     {"data", "model"},
-    {"generator", "verifier", "trainer"},
+    {"generator", "verifier", "trainer", "corpus"},
     {"runs", "composition", "report"},
     {"stage"},
 ]

@@ -176,7 +176,7 @@ def test_the_same_command_again_says_that_it_is_complete_and_changes_nothing(rea
 
 def test_another_config_under_the_same_name_is_refused_in_one_line(real):
     line = error_of(run(real.folder, *VERIFY, "verifier.trials=1"))
-    assert "runs/t was made with stage.verifier.trials=3 (now 1); give another name=" in line
+    assert "runs/t was made with stage.verifier.trials=5 (now 1); give another name=" in line
 
 
 def test_a_model_that_cannot_be_had_is_one_line(tmp_path):

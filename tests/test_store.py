@@ -1,9 +1,10 @@
 import pytest
 
 from kernelraft.errors import DataError
-from kernelraft.records import Example, Message, Reason, Sample, Status, Task, Verdict
+from kernelraft.records import Example, Message, Reason, Sample, Status, Target, Task, Verdict
 from kernelraft.store import Journal, read, write
 
+TARGETS = {"sm_80": Target(said="ok", registers=8), "gfx942": Target(said="no")}
 RECORDS = {
     "tasks": [
         Task(id="t1", family="ew/relu", language="triton", prompt="p\nq", reference="r", answer=None),
@@ -11,7 +12,7 @@ RECORDS = {
     ],
     "samples": [Sample(id="s1", task_id="t1", index=3, text="x\u2028y", code="y", completion_tokens=7)],
     "verdicts": [
-        Verdict(id="s1", status=Status.PASS, reason=None, reward=1.0, targets={"sm_80": "ok", "sm_90": "ok"}),
+        Verdict(id="s1", status=Status.PASS, reason=None, reward=1.0, targets=TARGETS, sandbox=("landlock",)),
         Verdict(id="s2", status=Status.FAIL, reason=Reason.WRONG_VALUE, reward=0.0, compiled=None, correct=False),
         Verdict(id="s3", status=Status.ABSTAIN, reason=Reason.WORKER_LOST, reward=None),
     ],

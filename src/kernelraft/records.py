@@ -33,6 +33,7 @@ class Reason(StrEnum):
     MUTATES_INPUT = "MUTATES_INPUT"
     OUT_OF_BOUNDS = "OUT_OF_BOUNDS"
     IMPLAUSIBLE = "IMPLAUSIBLE"
+    NOT_REPLAYABLE = "NOT_REPLAYABLE"
     WORKER_LOST = "WORKER_LOST"
     UNSUPPORTED = "UNSUPPORTED"
 
@@ -94,14 +95,29 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a compiler made of a program for one GPU: `said` is "ok" or its first line.
+
+    The other three are the most that one of its kernels uses: registers a thread, bytes spilled, bytes of
+    shared memory a block.
+    """
+
+    said: str
+    registers: int | None = None
+    spills: int | None = None
+    shared: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What one verifier said of one sample; `id` is the sample's.
 
-    `compiled` and `correct` are None where that was not reached. `speedup` is
-    None where nothing was timed: it is never invented. `targets` maps a GPU
-    target to "ok" or to the compiler's first line. `evaluator` is the hash of
-    the verifier's version and settings. `seconds` is what the evaluation took, 0
-    where the verdict of an equal program was taken over.
+    `compiled` and `correct` are None where that was not reached. Times are medians in µs of the work on
+    the GPU, with the ends of their 95 % intervals; they, `speedup`, `fast_1` and `fast_2` (correct and more
+    than 1 or 2 times as fast as the reference) are None where nothing was timed: they are never invented.
+    `wall_us` includes the launches and is advice. `mode` says how it was judged, `sandbox` what confined it.
+    `evaluator` is the hash of the verifier's version and settings. `seconds` is what the evaluation took,
+    0 where the verdict of an equal program was taken over.
     """
 
     id: str
@@ -111,9 +127,22 @@ class Verdict:
     compiled: bool | None = None
     correct: bool | None = None
     speedup: float | None = None
+    fast_0: bool | None = None
+    fast_1: bool | None = None
+    fast_2: bool | None = None
     reward: float | None
-    targets: dict[str, str] = field(default_factory=dict)
+    kernel_us: float | None = None
+    kernel_us_low: float | None = None
+    kernel_us_high: float | None = None
+    reference_us: float | None = None
+    reference_us_low: float | None = None
+    reference_us_high: float | None = None
+    compiled_reference_us: float | None = None
+    wall_us: float | None = None
+    targets: dict[str, Target] = field(default_factory=dict)
     device: str = ""
+    mode: str = ""
+    sandbox: tuple[str, ...] = ()
     evaluator: str = ""
     seconds: float = 0.0
 

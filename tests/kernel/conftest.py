@@ -13,7 +13,7 @@ Judged = Callable[[str, str], Verdict]
 @pytest.fixture(scope="session")
 def verdict_of() -> Iterator[Judged]:
     """(reference, code) -> verdict."""
-    with Triton(timeout_s=10.0, memory_mib=1024).open() as judge:
+    with Triton(timeout_s=10.0, memory_mib=1024, advisory=[]).open() as judge:
 
         def verdict(reference: str, code: str) -> Verdict:
             task = Task(id="t", family="f", language="triton", prompt="", reference=reference)

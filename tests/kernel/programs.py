@@ -176,6 +176,24 @@ HONEST = {
                                   model(f"out = torch.empty_like(x)\n{LAUNCH}\nreturn out", head=HALF)),
     "strided_input": (reference("torch.relu(x)", "torch.randn(33, 7).t()"),
                       model(f"x = x.contiguous()\nout = torch.empty_like(x)\n{LAUNCH}\nreturn out")),
+    "bfloat16_arithmetic": (reference("torch.relu(x + x)", "torch.randn(7, 33).bfloat16()"),
+                            HONEST_RELU.replace("tl.maximum(x, 0.0)", "tl.maximum(x + x, 0.0)")),
+    "libdevice": (
+        reference("torch.tanh(x)"),
+        model(f"out = torch.empty_like(x)\n{LAUNCH}\nreturn out", head="from triton.language.extra import libdevice\n"
+              + KERNEL.replace("tl.maximum(x, 0.0)", "libdevice.tanh(x)"))),
+    "says_cuda": (RELU, model(f"assert x.is_cuda\nout = torch.empty(x.shape, device='cuda')\n{LAUNCH}\n"
+                              "torch.cuda.synchronize()\nreturn out")),
+    "function_in_place_of_a_module": (RELU, KERNEL + "\ndef triton_kernel_wrapper(x):\n"
+                                      f"    out = torch.empty_like(x)\n    {LAUNCH}\n    return out\n"),
+    "weights_repacked_by_the_constructor": (
+        reference("self.linear(x)", "torch.randn(12, 20)", "self.linear = nn.Linear(20, 24)"),
+        model("out = torch.empty(x.shape[0], 24, device=x.device)\n"
+              "kernel[(1, 2)](x, self.m, self.linear.bias, out, x.shape[0], 24, 20, BLOCK=16)\nreturn out",
+              init="self.linear = nn.Linear(20, 24)\n"
+                   "self.register_buffer('m', self.linear.weight.detach().t().contiguous())",
+              head=MATMUL.replace("tl.maximum(acc, 0.0)", "acc"))),
+    "harmless_imports": (RELU, "import os\nimport sys\nimport numpy as np\n" + HONEST_RELU),
     "helper_function_in_a_kernel": (RELU, HONEST_RELU.replace("@triton.jit\n", "@triton.jit\ndef clip(v):\n"
                                     "    return tl.maximum(v, 0.0)\n\n@triton.jit\n", 1)
                                     .replace("tl.maximum(x, 0.0), mask", "clip(x), mask")),
@@ -209,7 +227,7 @@ FRAUD = {
     "torch_operator_after_a_decoy": (RELU, model(_RUN + "return (x > 0) * x"), "NOT_TRITON"),
     "except_fallback": (
         RELU, model(f"out = torch.empty_like(x)\ntry:\n    {LAUNCH.replace('x, out,', 'x, None,')}\n    return out\n"
-                    "except Exception:\n    return torch.relu(x)"), "NOT_TRITON"),
+                    "except Exception:\n    return torch.relu(x)"), "RUNTIME_ERROR"),
     "except_everything": (
         RELU, model("out = torch.empty_like(x)\ntry:\n    torch.relu(x)\nexcept BaseException:\n    pass\n"
                     f"{LAUNCH}\nreturn out"), "NOT_TRITON"),
@@ -217,12 +235,13 @@ FRAUD = {
         RELU, model(_RUN + "out.copy_(torch.tensor([[max(v.item(), 0.0) for v in row] for row in x]))\nreturn out"),
         "NOT_TRITON"),
     "item_of_an_input": (RELU, model(_RUN + "y = x.sum().item()\nreturn out"), "NOT_TRITON"),
-    "numpy": (RELU, "import numpy as np\n" + HONEST_RELU, "NOT_TRITON"),
-    "os_exit": (RELU, "import os\nos._exit(0)\n" + HONEST_RELU, "NOT_TRITON"),
-    "frames": (RELU, model(_RUN + "import sys\nsys._getframe()\nreturn out"), "NOT_TRITON"),
+    "numpy_in_place_of_a_kernel": (
+        RELU, model(_RUN + "return torch.from_numpy(np.maximum(x.numpy(), 0.0))", head="import numpy as np\n" + KERNEL),
+        "NOT_TRITON"),
+    "os_exit": (RELU, "import os\nos._exit(0)\n" + HONEST_RELU, "RUNTIME_ERROR"),
     "subclass": (
         RELU, model(_RUN + "return out.as_subclass(Lazy)", head=KERNEL + "class Lazy(torch.Tensor):\n    pass\n"),
-        "NOT_TRITON"),
+        "WRONG_DTYPE"),
     "patched_allclose": (
         RELU, _kernel("tl.maximum(x, 0.0)", "x") + "\ntorch.allclose = torch.equal = lambda *a, **k: True\n"
         "torch.isfinite = torch.ones_like\n", "WRONG_VALUE"),
@@ -236,10 +255,11 @@ FRAUD = {
     "wrong_dtype_double": (RELU, model(_RUN + "return out.double()"), "WRONG_DTYPE"),
     "not_a_tensor": (RELU, model(_RUN + "return 'out'"), "WRONG_DTYPE"),
     "in_place": (RELU, model(LAUNCH.replace("x, out,", "x, x,") + "\nreturn x"), "MUTATES_INPUT"),
-    "random": (
-        RELU, model(_RUN + "return out", init="self.calls = 0",
-                    head=KERNEL.replace("n, BLOCK", "n, k, BLOCK").replace("x, 0.0)", "x, 0.0) * (1.0 + k * 1e-6)"))
-        .replace("x.numel(), BLOCK=128)", "x.numel(), self.calls, BLOCK=128)\n        self.calls += 1"),
+    "reads_what_nobody_wrote": (
+        RELU, model("rest, out = torch.empty_like(x), torch.empty_like(x)\n" + LAUNCH.replace("x, out", "x, rest, out")
+                    + "\nreturn out", head=KERNEL.replace("x_ptr, out_ptr", "x_ptr, rest_ptr, out_ptr").replace(
+                    "    tl.store",
+                    "    x += tl.where(tl.load(rest_ptr + offs, mask=mask) > 0, 1e-6, 0.0)\n    tl.store")),
         "NONDETERMINISTIC"),
     "unmasked_load": (RELU, _kernel("mask=mask)\n    tl.store", "mask=None)\n    tl.store"), "OUT_OF_BOUNDS"),
     "unmasked_store": (RELU, _kernel("0.0), mask=mask)", "0.0))"), "OUT_OF_BOUNDS"),
@@ -254,8 +274,8 @@ FRAUD = {
                     + "def helper(v):\n    return v * (v > 0)\n"), "COMPILE_ERROR"),
     "too_much_shared_memory": (
         reference("x.float() @ x.float().t()", "torch.randn(128, 512).half()"),
-        model("out = torch.empty(128, 128)\nkernel[(1,)](x, out, 512, BLOCK=128, num_stages=8)\nreturn out",
-              head=HEAD + """
+        model("out = torch.empty(128, 128, device=x.device)\n"
+              "kernel[(1,)](x, out, 512, BLOCK=128, num_stages=8)\nreturn out", head=HEAD + """
 @triton.jit
 def kernel(x_ptr, out_ptr, K, BLOCK: tl.constexpr):
     r, c = tl.arange(0, BLOCK)[:, None], tl.arange(0, BLOCK)[None, :]
@@ -265,10 +285,29 @@ def kernel(x_ptr, out_ptr, K, BLOCK: tl.constexpr):
     tl.store(out_ptr + r * BLOCK + c, acc)
 
 """), "COMPILE_ERROR"),
-    "bfloat16_arithmetic": (BF16, HONEST_RELU.replace("tl.maximum(x, 0.0)", "x + x"), "UNSUPPORTED"),
-    "libdevice": (
-        RELU, model(_RUN + "return out", head="from triton.language.extra import libdevice\n"
-                    + KERNEL.replace("tl.maximum(x, 0.0)", "libdevice.tanh(x)")), "UNSUPPORTED"),
+    "inline_assembly": (
+        RELU, _kernel("tl.maximum(x, 0.0)", "tl.inline_asm_elementwise('max.f32 $0, $1, 0f00000000;', '=f,f', [x], "
+                      "dtype=tl.float32, is_pure=True, pack=1)"), "UNSUPPORTED"),
+    "item_of_an_output": (
+        RELU, model(_RUN + "if out[0, 0].item() > 1e30:\n    return x\nreturn out"), "NOT_REPLAYABLE"),
+    "host_tensor": (RELU, model(_RUN.replace("torch.empty_like(x)", "torch.empty(x.shape)") + "return out"),
+                    "RUNTIME_ERROR"),
+    "tf32_for_float32": (
+        reference("x @ x.t()", "torch.randn(32, 32)"),
+        model("out = torch.empty_like(x)\nkernel[(1,)](x, out, BLOCK=32)\nreturn out", head=HEAD + """
+@triton.jit
+def kernel(x_ptr, out_ptr, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)[:, None] * BLOCK + tl.arange(0, BLOCK)[None, :]
+    x = tl.load(x_ptr + at)
+    tl.store(out_ptr + at, tl.dot(x, tl.trans(x)))
+
+"""), "WRONG_VALUE"),
+    "right_for_small_numbers_only": (
+        reference("torch.softmax(x, dim=-1)"),
+        model(ALLOCATE + "kernel[(x.shape[0],)](x, out, x.shape[1], BLOCK=64)\nreturn out",
+              head=SOFTMAX.replace("x - tl.max(x, axis=0)", "x")), "WRONG_VALUE"),
+    "python_in_a_kernel": (RELU, _kernel("    tl.store", "    import os\n    tl.store"), "COMPILE_ERROR"),
+    "hidden_attribute_in_a_kernel": (RELU, _kernel("tl.maximum(x, 0.0)", "tl.maximum(x.handle, 0.0)"), "COMPILE_ERROR"),
     "reference_that_fails": (RELU.replace("torch.relu", "torch.no_such"), HONEST_RELU, "UNSUPPORTED"),
     "reference_without_a_signal": (RELU.replace("torch.relu(x)", "torch.relu(x) * 0"), HONEST_RELU, "UNSUPPORTED"),
     "random_reference": (RELU.replace("torch.relu(x)", "torch.rand_like(x)"), HONEST_RELU, "UNSUPPORTED"),
@@ -299,7 +338,7 @@ UNCHECKED = {
     "segmentation_fault": (RELU, model("import ctypes\nctypes.string_at(0)"), "RUNTIME_ERROR"),
     "abort": (RELU, model("import os\nos.abort()"), "RUNTIME_ERROR"),
     "forged_answer": (
-        RELU, model("import os\nos.write(3, b'{\"outputs\": [1.0], \"launches\": []}')\nos._exit(0)"), "WRONG_DTYPE"),
+        RELU, model("import os\nos.write(3, b'{\"outputs\": [1.0], \"launches\": []}')\nos._exit(0)"), "RUNTIME_ERROR"),
     "forged_tensor": (
         RELU, model("import os\nos.write(3, b'{\"outputs\": [[\"tensor\", {\"at\": 9999999, \"shape\": [7, 33],"
                     " \"dtype\": \"float32\"}]], \"launches\": []}')\nos._exit(0)"), "RUNTIME_ERROR"),

@@ -40,7 +40,9 @@ def judge(others: set[int]) -> Iterator[Judge]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SECRETS.items():
             patch.setenv(name, value)
-        with Triton(workers=1, trials=1, targets=["sm_80"], memory_mib=1024, timeout_s=6.0).open() as opened:
+        with Triton(
+            workers=1, trials=1, targets=["sm_80"], advisory=[], memory_mib=1024, timeout_s=6.0
+        ).open() as opened:
             yield opened
 
 

@@ -12,7 +12,9 @@ def test_honest_program_passes(name: str, verdict_of: Judged) -> None:
     verdict = verdict_of(*HONEST[name])
     assert (verdict.status, verdict.detail) == (Status.PASS, "")
     assert (verdict.compiled, verdict.correct, verdict.reward, verdict.speedup) == (True, True, 1.0, None)
-    assert verdict.targets == {"sm_80": "ok", "sm_90": "ok"}
+    assert {name: target.said for name, target in verdict.targets.items()} == {"sm_80": "ok", "sm_90": "ok"}
+    assert all((target.registers or 0) >= 8 and target.shared is not None for target in verdict.targets.values())
+    assert (verdict.mode, verdict.fast_0, verdict.fast_1, verdict.fast_2) == ("replay", True, None, None)
 
 
 @pytest.mark.parametrize("name", FRAUD)
@@ -39,4 +41,4 @@ def test_detail_names_the_line_of_the_kernel(verdict_of: Judged) -> None:
 def test_failure_of_the_compiler_keeps_correct(verdict_of: Judged) -> None:
     verdict = verdict_of(*FRAUD["python_only_kernel"][:2])
     assert (verdict.compiled, verdict.correct) == (False, True)
-    assert all(said != "ok" for said in verdict.targets.values())
+    assert all(target.said != "ok" for target in verdict.targets.values())

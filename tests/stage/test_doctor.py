@@ -21,7 +21,7 @@ class Unavailable(FakeVerifier):
 
 
 def examine(verifier, folder):
-    return execute(Doctor(verifier=verifier), folder)
+    return execute(Doctor(verifier=verifier, corpus=False), folder)
 
 
 def printed(capfd):

@@ -2,12 +2,14 @@
 
 import math
 import os
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 import torch
 
 from kernelraft.kernel import plain
+from kernelraft.kernel.compare import Expected
 from kernelraft.kernel.faults import Fault
 from kernelraft.kernel.memory import DTYPES, Layout, Spec, mapped, put, sealed
 from kernelraft.kernel.reference import Problem, Trial
@@ -36,9 +38,9 @@ class Arena:
         for trial in case.trials:
             ends.append(self._place(trial)[1])
             answer = Layout()
-            for value in trial.expected:
-                if isinstance(value, torch.Tensor):
-                    answer.place(value.contiguous())
+            for part in trial.expected:
+                if isinstance(part.value, torch.Tensor):
+                    answer.place(part.value.contiguous())
             out.append(answer.size + _SPARE)
         self.fds = [sealed("inputs", max(ends)), sealed("outputs", max(out))]
         self._in, self._out = (mapped(fd) for fd in self.fds)
@@ -91,35 +93,51 @@ class Arena:
 
     def outputs(self, reply: dict[str, Any], trial: Trial) -> list[Any]:
         """Copies of the outputs that the child says to have written, one for each expected one. Raises Fault."""
-        told = reply.get("outputs")
-        if not isinstance(told, list):
-            raise _malformed()
-        if len(told) != len(trial.expected):
-            raise Fault(Reason.WRONG_SHAPE, f"{len(told)} outputs, expected {len(trial.expected)}")
-        pairs = zip(told, trial.expected, strict=True)
-        return [self._output(index, part, expected) for index, (part, expected) in enumerate(pairs)]
+        return described(reply, trial.expected, self._copy)
 
-    def _output(self, index: int, told: Any, expected: Any) -> Any:
-        match told:
-            case None | bool() | int() | float():
-                return told
-            case ["other", str(name)]:
-                raise Fault(Reason.WRONG_DTYPE, f"output {index} is a {name[:80]}")
-            case ["tensor", {"at": int(at), "shape": list(shape), "dtype": str(dtype)}] if dtype in DTYPES:
-                return self._copy(at, shape, DTYPES[dtype], expected)
-        raise _malformed()
-
-    def _copy(self, at: int, shape: list[Any], dtype: torch.dtype, expected: Any) -> torch.Tensor:
+    def _copy(self, at: int, shape: list[int], dtype: torch.dtype, expected: Any) -> torch.Tensor:
         """The tensor that lies there; without room for it, one of that shape and no memory, to be refused."""
-        if at < 0 or len(shape) > 32 or not all(type(n) is int and 0 <= n < _MAX_ELEMENTS for n in shape):
-            raise _malformed()
-        count = math.prod(shape)
-        if count and at + count * dtype.itemsize <= len(self._out):
-            return torch.frombuffer(bytearray(self._out[at : at + count * dtype.itemsize]), dtype=dtype).view(shape)
-        fits = isinstance(expected, torch.Tensor) and (list(expected.shape), expected.dtype) == (shape, dtype)
-        if count and (fits or count >= _MAX_ELEMENTS):
-            raise _malformed()
-        return torch.empty(shape, dtype=dtype) if not count else torch.zeros(1, dtype=dtype).expand(shape)
+        count = fitting(at, shape, dtype, expected, len(self._out))
+        if not count:
+            return torch.empty(shape, dtype=dtype) if count == 0 else torch.zeros(1, dtype=dtype).expand(shape)
+        return torch.frombuffer(bytearray(self._out[at : at + count * dtype.itemsize]), dtype=dtype).view(shape)
+
+
+Copy = Callable[[int, list[int], torch.dtype, Any], torch.Tensor]
+
+
+def described(reply: dict[str, Any], expected: list[Expected], copy: Copy) -> list[Any]:
+    """The outputs of a reply, one for each expected one; `copy` takes a tensor out of memory. Raises Fault."""
+    told = reply.get("outputs")
+    if not isinstance(told, list):
+        raise _malformed()
+    if len(told) != len(expected):
+        raise Fault(Reason.WRONG_SHAPE, f"{len(told)} outputs, expected {len(expected)}")
+    return [_output(index, part, expected[index].value, copy) for index, part in enumerate(told)]
+
+
+def _output(index: int, told: Any, expected: Any, copy: Copy) -> Any:
+    match told:
+        case None | bool() | int() | float():
+            return told
+        case ["other", str(name)]:
+            raise Fault(Reason.WRONG_DTYPE, f"output {index} is a {name[:80]}")
+        case ["tensor", {"at": int(at), "shape": list(shape), "dtype": str(dtype)}] if dtype in DTYPES:
+            return copy(at, shape, DTYPES[dtype], expected)
+    raise _malformed()
+
+
+def fitting(at: int, shape: list[Any], dtype: torch.dtype, expected: Any, room: int) -> int | None:
+    """Elements of a tensor at a place; None where it is another than expected and too large. Raises Fault."""
+    if at < 0 or len(shape) > 32 or not all(type(n) is int and 0 <= n < _MAX_ELEMENTS for n in shape):
+        raise _malformed()
+    count = int(math.prod(shape))
+    if not count or at + count * dtype.itemsize <= room:
+        return count
+    fits = isinstance(expected, torch.Tensor) and (list(expected.shape), expected.dtype) == (shape, dtype)
+    if fits or count >= _MAX_ELEMENTS:
+        raise _malformed()
+    return None
 
 
 def _malformed() -> Fault:

@@ -1,64 +1,204 @@
-"""The judge's half of compiling: asks a confined child for PTX, lets ptxas make cubins of it, looks at them."""
+"""The judge's half of compiling: which launches a trace has, their code from a confined child, cubins from ptxas."""
 
+import ast
+import json
 import mmap
 import os
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from kernelraft.kernel.child import Child, Deadline
-from kernelraft.kernel.compiler import is_cubin
-from kernelraft.kernel.faults import Fault, tidy
+from kernelraft.kernel.compiler import is_binary
+from kernelraft.kernel.faults import FILE, Fault, tidy
 from kernelraft.kernel.forkserver import Client
-from kernelraft.kernel.memory import mapped, sealed
+from kernelraft.kernel.lift import constants, place
+from kernelraft.kernel.memory import DTYPES, mapped, sealed
+from kernelraft.kernel.trace import Event, flat
 from kernelraft.records import Reason
 
-_PTX_BYTES = 8 << 20  # of all launches and targets of a candidate together
-_CUBIN_BYTES = 1 << 26
+_CODE_BYTES = 64 << 20  # of all launches and targets of a candidate together
+_BINARY_BYTES = 1 << 26
+MAX_LAUNCHES = 64  # distinct ones; each is compiled for every target
+MAX_CONFIGS = 8  # of one @triton.autotune; spread over all of them
+
+Launch = list[Any]
 
 
-def build(
-    zygote: Client, code: bytes, launches: list[Any], targets: list[str], memory_mib: int, end: Deadline
-) -> dict[str, str]:
-    """For each target "ok" or the first thing that went wrong. Raises Fault where the child breaks its protocol."""
-    inputs, outputs = sealed("source", len(code)), sealed("ptx", _PTX_BYTES)
-    try:
-        with mapped(inputs) as memory:
-            memory[: len(code)] = code
-        request = {"op": "compile", "source": [0, len(code)], "launches": launches, "targets": targets}
-        with Child(zygote, "compile", [inputs, outputs], memory_mib, end) as child:
-            results = child.ask(request).get("results")
-        if not isinstance(results, list) or len(results) != len(launches) * len(targets) or not results:
-            raise Fault(Reason.COMPILE_ERROR, "its process sent a malformed answer")
-        said = dict.fromkeys(targets, "ok")
-        with mapped(outputs) as memory:
-            for index, result in enumerate(results):
-                target = targets[index % len(targets)]
-                if said[target] == "ok":
-                    said[target] = _assemble(zygote, target, result, memory, memory_mib, end)
-        return said
-    finally:
-        os.close(inputs)
-        os.close(outputs)
+@dataclass
+class Built:
+    """One launch for one target; `said` is "ok" or the compiler's first line."""
+
+    said: str
+    registers: int | None = None
+    spills: int | None = None
+    shared: int | None = None
 
 
-def _assemble(zygote: Client, target: str, result: Any, memory: mmap.mmap, memory_mib: int, end: Deadline) -> str:
-    """Either "ok" or what the child or ptxas said of one launch for one target."""
-    match result:
-        case {"error": str(error)}:
-            return tidy(error)
-        case {"at": int(at), "size": int(size), "name": str(name)} if at >= 0 and size >= 0:
-            ptx = memory[at : at + size]
-        case _:
-            raise Fault(Reason.COMPILE_ERROR, "its process sent a malformed answer")
-    source, binary = (os.memfd_create(kind, os.MFD_CLOEXEC) for kind in ("ptx", "cubin"))
-    try:
-        os.pwrite(source, ptx, 0)
-        with Child(zygote, "ptxas", [source, binary], memory_mib, end, target=target) as child:
-            status = child.finish()
-            lines = [line for line in child.log().splitlines() if line.strip()]
-        if status:
-            errors = [line for line in lines if "error" in line or "fatal" in line]
-            return tidy((errors or lines[-1:] or [f"ptxas ended with status {status}"])[0])
-        return "ok" if is_cubin(os.pread(binary, _CUBIN_BYTES, 0), name) else "ptxas made no cubin of this kernel"
-    finally:
-        os.close(source)
-        os.close(binary)
+class Forms:
+    """Which launches of a source need code of their own: those that differ in more than addresses and numbers."""
+
+    def __init__(self, source: str) -> None:
+        self._constants = constants(ast.parse(source, FILE))
+
+    def launch(self, event: Event) -> Launch:
+        """What the compiler needs of a launch: no address, no size of the grid."""
+        constant = self._constants.get(place(event[1]), frozenset())
+        arguments = {name: _form(value, exact=name in constant) for name, value in event[2].items()}
+        return [event[1], arguments, event[4]]
+
+    def key(self, event: Event) -> str:
+        """What tells a launch from others that need other code."""
+        return json.dumps(self.launch(event))
+
+
+def groups(events: list[Event], forms: Forms) -> list[list[Launch]]:
+    """The distinct launches, those of one choice together: of these, one must compile.
+
+    Raises Fault where there are too many.
+    """
+    found: dict[str, list[Launch]] = {}
+    for event in events:
+        if event[0] == "choose":
+            step = max(1, -(-len(event[1]) // MAX_CONFIGS))
+            alternatives = [
+                forms.launch(e) for part in event[1][::step] for e in flat(part, every=True) if e[0] == "launch"
+            ]
+        elif event[0] == "launch":
+            alternatives = [forms.launch(event)]
+        else:
+            continue
+        found.setdefault(json.dumps(alternatives), alternatives)
+    if len(found) > MAX_LAUNCHES:
+        raise Fault(Reason.RUNTIME_ERROR, f"more than {MAX_LAUNCHES} distinct launches")
+    return [group for group in found.values() if group]
+
+
+def _form(value: Any, *, exact: bool) -> Any:
+    """An argument up to what its code depends on; of a number that is: 1, a multiple of 16, or neither."""
+    match value:
+        case ["tensor", [_, int(offset), _, _, str(dtype)]] if dtype in DTYPES:
+            return ["pointer", dtype, offset * DTYPES[dtype].itemsize % 16]
+        case ["tuple", *parts]:
+            return ["tuple", *(_form(part, exact=exact) for part in parts)]
+        case list():
+            return [_form(part, exact=True) for part in value]
+        case int() if not exact and not isinstance(value, bool) and value != 1:
+            small = -(2**31) <= value < 2**31
+            return (16 if value % 16 == 0 else 2) if small else 2**40 + (0 if value % 16 == 0 else 2)
+        case float() if not exact:
+            return 0.5
+    return value
+
+
+@dataclass(frozen=True)
+class Binary:
+    """A cubin and how it is started: [argument, place in its tuple, type] of each parameter, threads of a block."""
+
+    cubin: bytes
+    name: str
+    shared: int
+    params: list[Any]
+    threads: int
+    scratch: int = 0
+    ctas: int = 1
+    cooperative: bool = False
+
+
+class Builder:
+    """Compiles for `targets` with a zygote of the compile server; keeps the cubins of the target `device`."""
+
+    def __init__(self, zygote: Client, targets: list[str], memory_mib: int, device: str = "") -> None:
+        self._zygote, self._targets, self._memory_mib, self._device = zygote, targets, memory_mib, device
+        self.binaries: dict[str, Binary] = {}  # by launch, see Forms.key
+
+    def build(
+        self, code: bytes, kernels: dict[str, Any], wanted: list[list[Launch]], end: Deadline
+    ) -> dict[str, Built]:
+        """For each target the first that went wrong, or the most that a launch uses. Raises Fault."""
+        launches = [launch for group in wanted for launch in group]
+        inputs, outputs = self._inputs(code, kernels, launches), sealed("code", _CODE_BYTES)
+        try:
+            request = {"op": "compile", "source": [0, len(code)], "launches": self._size, "count": len(launches)}
+            with Child(self._zygote, "compile", [inputs, outputs], self._memory_mib, end) as child:
+                results = child.ask({**request, "targets": self._targets}).get("results")
+            if not isinstance(results, list) or len(results) != len(launches) * len(self._targets):
+                raise Fault(Reason.COMPILE_ERROR, "its process sent a malformed answer")
+            with mapped(outputs) as memory:
+                return {t: self._target(t, n, results, wanted, memory, end) for n, t in enumerate(self._targets)}
+        finally:
+            os.close(inputs)
+            os.close(outputs)
+
+    def _inputs(self, code: bytes, kernels: dict[str, Any], launches: list[Launch]) -> int:
+        text = json.dumps([kernels, launches]).encode()
+        self._size = len(text)
+        fd = sealed("source", len(code) + len(text))
+        with mapped(fd) as memory:
+            memory[: len(code) + len(text)] = code + text
+        return fd
+
+    def _target(
+        self, target: str, at: int, results: list[Any], wanted: list[list[Launch]], memory: mmap.mmap, end: Deadline
+    ) -> Built:
+        total = Built("ok", 0, 0, 0)
+        index = 0
+        for group in wanted:
+            built = []
+            for launch in group:
+                result = results[index * len(self._targets) + at]
+                built.append(self._binary(target, result, memory, end, json.dumps(launch)))
+                index += 1
+            good = [b for b in built if b.said == "ok"]
+            if not good:
+                return built[0]
+            for name in ("registers", "spills", "shared"):
+                setattr(total, name, max(getattr(total, name), *(getattr(b, name) or 0 for b in good)))
+        return total
+
+    def _binary(self, target: str, result: Any, memory: mmap.mmap, end: Deadline, launch: str) -> Built:
+        match result:
+            case {"error": str(error)}:
+                return Built(tidy(error))
+            case {"at": int(at), "size": int(size), "name": str(name), "shared": int(shared)} if at >= 0 <= size:
+                code = memory[at : at + size]
+            case _:
+                raise Fault(Reason.COMPILE_ERROR, "its process sent a malformed answer")
+        if target.startswith("sm_"):
+            built, cubin = self._assemble(target, code, name, shared, end)
+            if target == self._device and cubin:
+                self.binaries[launch] = _started(cubin, code.decode(), name, shared, result)
+            return built
+        said = "ok" if is_binary(code, name) else "no code object was made of this kernel"
+        return Built(said, int(result.get("registers", 0)), int(result.get("spills", 0)), shared)
+
+    def _assemble(self, target: str, ptx: bytes, name: str, shared: int, end: Deadline) -> tuple[Built, bytes]:
+        source, binary = (os.memfd_create(kind, os.MFD_CLOEXEC) for kind in ("ptx", "cubin"))
+        try:
+            os.pwrite(source, ptx, 0)
+            with Child(self._zygote, "ptxas", [source, binary], self._memory_mib, end, target=target) as child:
+                status = child.finish()
+                said = child.log(1 << 16)
+            if status:
+                lines = [line for line in said.splitlines() if line.strip()]
+                errors = [line for line in lines if "error" in line or "fatal" in line]
+                return Built(tidy((errors or lines[-1:] or [f"ptxas ended with status {status}"])[0])), b""
+            cubin = os.pread(binary, _BINARY_BYTES, 0)
+            if not is_binary(cubin, name):
+                return Built("ptxas made no cubin of this kernel"), b""
+            registers, spills = re.findall(r"Used (\d+) registers", said), re.findall(r"(\d+) bytes spill stores", said)
+            built = Built("ok", max(map(int, registers), default=0), max(map(int, spills), default=0), shared)
+            return built, cubin
+        finally:
+            os.close(source)
+            os.close(binary)
+
+
+def _started(cubin: bytes, ptx: str, name: str, shared: int, result: dict[str, Any]) -> Binary:
+    """A cubin with what its PTX says of its start."""
+    found = re.search(r"\.(?:req|max)ntid\s+(\d+)", ptx)
+    return Binary(
+        cubin, name, shared, list(result["params"]), int(found[1]) if found else 128,
+        int(result.get("global_scratch_size", 0)), int(result.get("num_ctas", 1)),
+        bool(result.get("launch_cooperative_grid", 0)),
+    )  # fmt: skip

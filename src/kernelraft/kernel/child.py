@@ -14,10 +14,11 @@ from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.faults import Fault, tidy
 from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.memory import Unsupported
-from kernelraft.records import Reason
+from kernelraft.records import ABSTAIN_REASONS, Reason
 
 _POLL_S = 0.05
 _PAGE = os.sysconf("SC_PAGESIZE")
+_CLAIMABLE = frozenset(Reason) - ABSTAIN_REASONS - {Reason.IMPLAUSIBLE}  # by a process with a candidate's host code
 _REPORTABLE = frozenset(Reason) - {Reason.WORKER_LOST, Reason.IMPLAUSIBLE}
 
 
@@ -49,6 +50,8 @@ class Child:
         self._zygote, self._role, self._fds = zygote, role, fds
         self._memory_mib, self._deadline = memory_mib, deadline
         self._args = {**args, "memory_mib": memory_mib, "cpu_s": math.ceil(deadline.seconds) + 1}
+        self._trusted = role not in ("record", "trial")
+        self._alone = bool(args.get("alone"))  # it can make no process, and others of its zygote shall live on
 
     def __enter__(self) -> "Child":
         self._sock, theirs = channel.pair()
@@ -71,17 +74,25 @@ class Child:
 
     def _reap(self) -> int:
         if self._status is None:
-            self._status = self._zygote.reap(self._pid)
+            self._status = self._zygote.end(self._pid) if self._alone else self._zygote.reap(self._pid)
         return self._status
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def use(self, deadline: Deadline) -> None:
+        """From now on, `deadline` counts: a spare has waited for its candidate."""
+        self._deadline = deadline
+
+    def ask(self, request: dict[str, Any], fds: list[int] | None = None) -> dict[str, Any]:
         """The child's answer. Raises Fault where it reports one, breaks the protocol, dies or takes too much."""
         try:
-            channel.send(self._sock, request)
+            channel.send(self._sock, request, fds)
         except ValueError as error:
             raise Unsupported(f"a request that is too long: {error}") from None
         except Lost:
             pass  # dead already: the answer will say how
+        return self.reply()
+
+    def reply(self) -> dict[str, Any]:
+        """What the child says next. Raises as `ask`."""
         self._wait(self._sock.fileno())
         try:
             reply, fds = channel.receive(self._sock)
@@ -90,7 +101,7 @@ class Child:
         for fd in fds:
             os.close(fd)
         if "reason" in reply:
-            if reply["reason"] not in _REPORTABLE:
+            if reply["reason"] not in (_REPORTABLE if self._trusted else _CLAIMABLE):
                 raise Fault(Reason.RUNTIME_ERROR, "its process sent a malformed answer")
             raise Fault(Reason(reply["reason"]), tidy(str(reply.get("detail"))))
         return reply

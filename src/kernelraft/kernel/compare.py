@@ -1,6 +1,7 @@
 """Whether an output is the reference's: shape, dtype, non-finite values, then every element against the signal."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -10,39 +11,64 @@ from kernelraft.records import Reason
 Difference = tuple[Reason, str]
 
 
-def same(output: torch.Tensor, expected: torch.Tensor, tolerances: Mapping[str, float]) -> Difference | None:
-    """None where |o - r| <= tol * rms(r) + tol * |r| for every element, else the reason and where it is worst.
+@dataclass(frozen=True)
+class Expected:
+    """One output of a reference.
+
+    `value` has the shape and dtype that an answer must have. Of a floating-point output, `exact` is the value
+    in float64 and `limit` the largest `error` that an answer may have.
+    """
+
+    value: Any
+    exact: torch.Tensor | None = None
+    limit: float = 0.0
+
+
+def error(output: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
+    """Of every element |o - r| / (rms(r) + |r|), in float64; 0 where the reference is not finite.
 
     An absolute tolerance would let zeros pass for a small signal
     (github.com/ScalingIntelligence/KernelBench/issues/165), so the error is measured against the reference's rms.
     """
-    if output.shape != expected.shape:
-        return Reason.WRONG_SHAPE, f"shape {list(output.shape)}, expected {list(expected.shape)}"
-    if output.dtype != expected.dtype:
-        return Reason.WRONG_DTYPE, f"dtype {dtype_name(output.dtype)}, expected {dtype_name(expected.dtype)}"
-    if not expected.numel():
+    finite = torch.isfinite(exact)
+    signal = exact[finite]
+    rms = float(signal.square().mean().sqrt()) if signal.numel() else 0.0
+    relative = (output.double() - exact).abs() / (max(rms, 1e-300) + exact.abs())
+    return torch.where(finite, relative, 0.0)
+
+
+def difference(output: Any, expected: Expected) -> Difference | None:
+    """None where `output` is right, else the reason and where it is worst."""
+    want = expected.value
+    if isinstance(want, torch.Tensor) != isinstance(output, torch.Tensor):
+        return Reason.WRONG_DTYPE, f"a {type(output).__name__}, expected a {type(want).__name__}"
+    if not isinstance(want, torch.Tensor):
+        return None if output == want else (Reason.WRONG_VALUE, f"{output}, expected {want}")
+    if output.shape != want.shape:
+        return Reason.WRONG_SHAPE, f"shape {list(output.shape)}, expected {list(want.shape)}"
+    if output.dtype != want.dtype:
+        return Reason.WRONG_DTYPE, f"dtype {dtype_name(output.dtype)}, expected {dtype_name(want.dtype)}"
+    if not want.numel():
         return None
-    if not expected.is_floating_point():
-        wrong = output != expected
-        return _describe(wrong, output, expected) if bool(wrong.any()) else None
-    o, r = output.double(), expected.double()
+    if expected.exact is None:
+        wrong = output != want
+        return _describe(wrong, output, want) if bool(wrong.any()) else None
+    # Where the reference itself leaves the type's range, exact values are not what decides.
+    o, r = output.double(), torch.where(torch.isfinite(want), expected.exact, want.double())
     finite = torch.isfinite(r)
     wrong = (torch.isfinite(o) != finite) | (~finite & ~((o == r) | (o.isnan() & r.isnan())))
     if bool(wrong.any()):
-        return _describe(wrong, output, expected)
-    signal = r[finite]
-    rms = float(signal.square().mean().sqrt()) if signal.numel() else 0.0
-    tolerance = tolerances[dtype_name(expected.dtype)]
-    error = torch.where(finite, (o - r).abs(), 0.0)
-    wrong = error > tolerance * (max(rms, 1e-30) + torch.where(finite, r.abs(), 0.0))
-    return _describe(wrong, output, expected, error) if bool(wrong.any()) else None
+        return _describe(wrong, output, want)
+    found = error(o, r)
+    wrong = found > expected.limit
+    return _describe(wrong, output, want, found) if bool(wrong.any()) else None
 
 
 def _describe(
-    wrong: torch.Tensor, output: torch.Tensor, expected: torch.Tensor, error: torch.Tensor | None = None
+    wrong: torch.Tensor, output: torch.Tensor, expected: torch.Tensor, rank: torch.Tensor | None = None
 ) -> Difference:
-    rank = wrong.to(torch.uint8) if error is None else torch.where(wrong, error, -1.0)
-    flat = int(rank.argmax())
+    order = wrong.to(torch.uint8) if rank is None else torch.where(wrong, rank, -1.0)
+    flat = int(order.argmax())
     index = [int(i) for i in torch.unravel_index(torch.tensor(flat), wrong.shape)]
     got, want = output.reshape(-1)[flat].item(), expected.reshape(-1)[flat].item()
     share = f"{int(wrong.sum())} of {wrong.numel()} elements are wrong"

@@ -1,125 +1,190 @@
-"""From a recorded launch to a cubin, with no GPU. Two processes: the candidate's makes PTX, `ptxas` makes the cubin.
+"""From a recorded launch to the code of a GPU, with no GPU. Only kernels lifted from the candidate's source are here.
 
-The candidate's code runs where the PTX is made and may start nothing, so the cubin
-comes from NVIDIA's assembler itself: it cannot be forged, only its source can be bad.
+Two processes: one makes PTX (or AMD's code object), NVIDIA's assembler `ptxas` makes the cubin and says
+what it uses.
 """
 
+import json
 import mmap
 import os
 import re
 import socket
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
-import triton.language as tl
 from triton._C.libtriton import ir
 from triton.backends.compiler import GPUTarget, Language
 from triton.backends.nvidia.compiler import get_ptxas
-from triton.compiler import ASTSource, make_backend
-from triton.runtime.jit import JITFunction
+from triton.compiler import ASTSource
+from triton.runtime.driver import driver
 
 from kernelraft.kernel import channel
-from kernelraft.kernel.faults import FILE, classify, tidy
-from kernelraft.kernel.memory import mapped
-from kernelraft.kernel.runner import load_source
+from kernelraft.kernel.faults import classify, tidy
+from kernelraft.kernel.lift import Module, triton_types
+from kernelraft.kernel.memory import DTYPES, mapped
+from kernelraft.kernel.sources import show_lines
 
-# Bytes of shared memory that one block may use (CUDA C++ Programming Guide, table of compute capabilities).
+# Bytes of shared memory that one block may use (CUDA C++ Programming Guide, table of compute capabilities;
+# AMD CDNA3 ISA: 64 KiB of LDS).
 _SHARED = {75: 65_536, 80: 166_912, 86: 101_376, 87: 166_912, 89: 101_376, 90: 232_448, 100: 232_448, 103: 232_448}
 _SHARED_ELSE = 101_376
-_DTYPES = {value.name: value for value in vars(tl).values() if isinstance(value, tl.dtype)}
-made: list[Any] = []  # every JITFunction of the candidate
+_SHARED_AMD = 65_536
 
 
-def capability(target: str) -> int:
-    """90 of "sm_90"."""
-    return int(target.removeprefix("sm_"))
+def gpu_target(target: str) -> GPUTarget:
+    """What Triton calls "sm_90" or "gfx942"."""
+    if target.startswith("sm_"):
+        return GPUTarget("cuda", int(target.removeprefix("sm_")), 32)
+    return GPUTarget("hip", target, 64)
 
 
 def architecture(target: str) -> str:
     """What ptxas calls the target, as Triton's sm_arch_from_capability has it."""
-    return f"{target}a" if capability(target) >= 90 else target
+    return f"{target}a" if int(target.removeprefix("sm_")) >= 90 else target
 
 
-def install() -> None:
-    """Keep a list of the kernels that a candidate defines, however it names and wraps them."""
-    real = JITFunction.__init__
-
-    def init(self: Any, fn: Any, *args: Any, **kwargs: Any) -> None:
-        real(self, fn, *args, **kwargs)
-        if fn.__code__.co_filename == FILE:
-            made.append(self)
-
-    JITFunction.__init__ = init
+def shared_limit(target: str) -> int:
+    """Bytes of shared memory that a block may have."""
+    if not target.startswith("sm_"):
+        return _SHARED_AMD
+    return _SHARED.get(int(target.removeprefix("sm_")), _SHARED_ELSE)
 
 
-def to_ptx(kernel: Any, launch: dict[str, Any], target: str) -> tuple[str, str, int]:
-    """PTX of one launch, the kernel's name in it, the shared memory that it needs in bytes.
+class Pointer:
+    """Stands for a tensor where only its type and its alignment matter."""
 
-    Triton's own stages (triton/compiler/compiler.py, `compile`) up to the PTX, without its cache on disk.
+    def __init__(self, dtype: Any, address: int) -> None:
+        self.dtype, self._address = dtype, address
+
+    def data_ptr(self) -> int:
+        return self._address
+
+
+def values(module: Module, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of a launch (see trace.py) for Triton's binder."""
+
+    def value(encoded: Any) -> Any:
+        match encoded:
+            case ["pointer", str(dtype), int(offset)]:
+                return Pointer(DTYPES[dtype], 1024 + offset)
+            case ["reinterpret", base, str(name)]:
+                from triton.runtime.jit import TensorWrapper
+
+                return TensorWrapper(value(base), triton_types()[name])
+            case ["tuple", *parts]:
+                return tuple(value(part) for part in parts)
+            case ["descriptor", base, list(shape), list(strides), list(block), *_]:
+                from triton.tools.tensor_descriptor import TensorDescriptor
+
+                described = TensorDescriptor.__new__(TensorDescriptor)
+                described.base, described.shape, described.strides = value(base), shape, strides
+                described.block_shape, described.padding = block, "zero"
+                return described
+        return module.value(encoded)
+
+    return {name: value(encoded) for name, encoded in arguments.items()}
+
+
+def to_code(
+    kernel: Any, arguments: dict[str, Any], options: dict[str, Any], target: str
+) -> tuple[str | bytes, dict[str, Any]]:
+    """PTX, or AMD's code object, of one launch, and what Triton says of it: name, shared.
+
+    Triton's own stages (triton/compiler/compiler.py, `compile`) without its cache on disk.
     """
-    backend = make_backend(GPUTarget("cuda", capability(target), 32))
-    constants = {(kernel.arg_names.index(k),): _value(v) for k, v in launch["constants"].items()}
-    divisible = {(kernel.arg_names.index(name),): [["tt.divisibility", 16]] for name in launch["aligned"]}
-    source = ASTSource(kernel, launch["signature"], constants, divisible)
-    options = backend.parse_options(dict(launch["options"]))
-    metadata: dict[str, Any] = {"hash": "", "target": backend.target, **options.__dict__}
+    gpu = gpu_target(target)
+    active = SimpleNamespace(get_current_target=lambda: gpu, get_current_device=lambda: 0)
+    driver.set_active(active)
+    _, _, _, backend, binder = kernel.create_binder()
+    known = backend.parse_options({}).__dict__
+    options = {name: value for name, value in options.items() if name in known or gpu.backend == "cuda"}
+    bound, specialization, given = binder(**arguments, **options)
+    parsed, signature, constants, attributes = kernel._pack_args(backend, options, bound, specialization, given)
+    source = ASTSource(kernel, signature, constants, attributes)
+    metadata: dict[str, Any] = {"hash": "", "target": gpu, **parsed.__dict__}
     stages: dict[str, Any] = {}
-    backend.add_stages(stages, options, Language.TRITON)
+    backend.add_stages(stages, parsed, Language.TRITON)
     context = ir.context()
     ir.load_dialects(context)
     backend.load_dialects(context)
-    functions, modules = backend.get_codegen_implementation(options), backend.get_module_map()
-    module = source.make_ir(backend.target, options, functions, modules, context)
-    for stage in ("ttir", "ttgir", "llir", "ptx"):
-        module = stages[stage](module, metadata)
-    return str(module), str(metadata["name"]), int(metadata.get("shared") or 0)
+    functions, modules = backend.get_codegen_implementation(parsed), backend.get_module_map()
+    code: Any = source.make_ir(gpu, parsed, functions, modules, context)
+    for name, stage in stages.items():
+        if name in ("cubin", "hsaco"):  # the first needs another process, the second files to link
+            break
+        code = stage(code, metadata)
+    metadata["params"] = [part for name, kind in signature.items() for part in _parameters(name, [], kind)]
+    if gpu.backend == "hip":
+        metadata |= _amd_resources(str(code))
+        code = make_object(str(code), target)
+    return (code if isinstance(code, bytes) else str(code)), metadata
 
 
-def _value(plain: Any) -> Any:
-    if not isinstance(plain, dict):
-        return plain
-    return _DTYPES[plain["dtype"]] if "dtype" in plain else find(plain)
+def _parameters(name: str, path: list[int], kind: Any) -> Iterator[list[Any]]:
+    """The parameters that the code has: not the constants. Each is [argument, place in its tuple, type]."""
+    if isinstance(kind, (tuple, list)):
+        for index, part in enumerate(kind):
+            yield from _parameters(name, [*path, index], part)
+    elif kind != "constexpr":
+        yield [name, path, str(kind)]
 
 
-def find(launch: dict[str, Any]) -> Any:
-    """The kernel of a recorded launch. Raises ValueError where loading the file does not define it."""
-    for kernel in made:
-        if (kernel.fn.__name__, kernel.fn.__code__.co_firstlineno) == (launch["kernel"], launch["line"]):
-            return kernel
-    raise ValueError(f"kernel {launch['kernel']} is not defined at the top of the file")
+def make_object(assembly: str, target: str) -> bytes:
+    """AMD's code object, before it is linked."""
+    from triton.backends.amd import compiler as amd_compiler
+
+    if hasattr(amd_compiler, "assemble_amdgcn"):
+        return bytes(amd_compiler.assemble_amdgcn(assembly, target, ""))
+    return bytes(amd_compiler.amd.assemble_amdgcn(assembly, target, ""))  # Triton 3.6
+
+
+def _amd_resources(assembly: str) -> dict[str, int]:
+    found = {name: re.search(rf"\.{name}:\s+(\d+)", assembly) for name in ("vgpr_count", "vgpr_spill_count")}
+    said = {name: int(match[1]) for name, match in found.items() if match}
+    return {"registers": said.get("vgpr_count", 0), "spills": said.get("vgpr_spill_count", 0)}
 
 
 def compile_child(fds: list[int], _args: dict[str, Any]) -> None:
-    """Answer one request on fds [control, inputs, outputs]: PTX of every launch for every target. Already confined."""
+    """Answer one request on fds [control, inputs, outputs]: code of every launch for every target. Already confined."""
     sock, inputs, outputs = socket.socket(fileno=fds[0]), mapped(fds[1]), mapped(fds[2])
     request, _ = channel.receive(sock)
     at, size = request["source"]
     results: list[dict[str, Any]] = []
+    jobs = request["count"] * len(request["targets"])
     end = 0
     try:
-        load_source(inputs[at : at + size].decode())
-        for launch in request["launches"]:
+        source = inputs[at : at + size].decode()
+        kernels, launches = json.loads(inputs[at + size : at + size + request["launches"]])
+        show_lines(source)
+        module = Module(source, kernels)
+        for launch in launches:
             for target in request["targets"]:
-                results.append(_attempt(launch, target, outputs, end))
+                results.append(_attempt(module, launch, target, outputs, end))
                 end += results[-1].get("size", 0)
     except BaseException as error:
-        results = [{"error": classify(error)[1]}] * (len(request["launches"]) * len(request["targets"]))
+        results = [{"error": classify(error)[1]}] * jobs
     channel.send(sock, {"results": results})
 
 
-def _attempt(launch: dict[str, Any], target: str, outputs: mmap.mmap, at: int) -> dict[str, Any]:
+def _attempt(module: Module, launch: list[Any], target: str, outputs: mmap.mmap, at: int) -> dict[str, Any]:
+    name, arguments, options = launch
+    shown = name.rpartition(":")[0]
     try:
-        ptx, name, shared = to_ptx(find(launch), launch, target)
+        code, metadata = to_code(module[name], values(module, arguments), dict(options), target)
     except Exception as error:
-        return {"error": tidy(f"{launch['kernel']}: {_first_line(error)}")}
-    limit = _SHARED.get(capability(target), _SHARED_ELSE)
+        return {"error": tidy(f"{shown}: {_first_line(error)}")}
+    shared, limit = int(metadata.get("shared") or 0), shared_limit(target)
     if shared > limit:
-        what = f"{launch['kernel']}: needs {shared} bytes of shared memory, {target} has {limit}"
-        return {"error": what}
-    data = ptx.encode()
+        return {"error": f"{shown}: needs {shared} bytes of shared memory, {target} has {limit}"}
+    data = code if isinstance(code, bytes) else code.encode()
     if at + len(data) > len(outputs):
-        return {"error": f"{launch['kernel']}: more than {len(outputs) >> 20} MiB of PTX"}
+        return {"error": f"{shown}: more than {len(outputs) >> 20} MiB of code"}
     outputs[at : at + len(data)] = data
-    return {"at": at, "size": len(data), "name": name}
+    numbers = ("registers", "spills", "global_scratch_size", "num_ctas", "launch_cooperative_grid")
+    said = {name: int(metadata[name] or 0) for name in numbers if name in metadata}
+    said["params"] = metadata["params"]
+    return {"at": at, "size": len(data), "name": str(metadata["name"]), "shared": shared, **said}
 
 
 def _first_line(error: BaseException) -> str:
@@ -143,12 +208,12 @@ def ptxas_child(fds: list[int], args: dict[str, Any]) -> None:
     for fd in fds[1:]:
         os.set_inheritable(fd, True)
     source, binary = (f"/proc/self/fd/{fd}" for fd in fds[1:])
-    path = get_ptxas(capability(args["target"])).path
-    os.execv(path, [path, f"--gpu-name={architecture(args['target'])}", source, "-o", binary])
+    path = get_ptxas(int(args["target"].removeprefix("sm_"))).path
+    os.execv(path, [path, "-v", f"--gpu-name={architecture(args['target'])}", source, "-o", binary])
 
 
-def is_cubin(data: bytes, kernel: str) -> bool:
-    """Whether `data` is an ELF file for CUDA (e_machine 190) with the kernel's code in it."""
-    return (
-        data[:4] == b"\x7fELF" and int.from_bytes(data[18:20], "little") == 190 and f".text.{kernel}".encode() in data
-    )
+def is_binary(data: bytes, kernel: str) -> bool:
+    """Whether `data` is an ELF file for CUDA (e_machine 190) or AMD's GPUs (224) with the kernel's code in it."""
+    machine = int.from_bytes(data[18:20], "little")
+    text = f".text.{kernel}".encode() if machine == 190 else kernel.encode()
+    return data[:4] == b"\x7fELF" and machine in (190, 224) and text in data

@@ -24,8 +24,8 @@ def serve(sock: socket.socket, roles: Mapping[str, Role], keep: tuple[int, ...] 
     """Fork a child for each request until the other end closes or the parent dies; then end, and all children too.
 
     Requests: {"op": "fork", "role", "args"} with descriptors -> {"pid"} with a pidfd;
-    {"op": "reap"} -> {"status"}, once no descendant of this process lives. `keep` are
-    descriptors that every child receives after its own.
+    {"op": "reap"} -> {"status"}, once no descendant of this process lives; {"op": "end"}, once that child is dead.
+    `keep` are descriptors that every child receives after its own.
     """
     parent = os.getppid()
     linux.prctl(linux.SUBREAPER, 1)
@@ -39,6 +39,8 @@ def serve(sock: socket.socket, roles: Mapping[str, Role], keep: tuple[int, ...] 
             request, fds = channel.receive(sock)
             if request["op"] == "fork":
                 _fork(sock, roles[request["role"]], request["args"], fds, keep)
+            elif request["op"] == "end":
+                channel.send(sock, {"status": _end(request["pid"])})
             else:
                 channel.send(sock, {"status": reap_all(request["pid"])})
         except Lost:
@@ -108,6 +110,16 @@ def reap_all(wanted: int) -> int:
         status = ended if pid == wanted else status
 
 
+def _end(pid: int) -> int:
+    """Kill one child; its wait status."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:  # collected already
+        return int(signal.SIGKILL)
+
+
 def _children() -> list[int]:
     return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
 
@@ -123,6 +135,11 @@ class Client:
         channel.send(self.sock, {"op": "fork", "role": role, "args": args}, fds)
         reply, received = channel.receive(self.sock)
         return int(reply["pid"]), received[0]
+
+    def end(self, pid: int) -> int:
+        """Kill one child that has no children; its wait status."""
+        channel.send(self.sock, {"op": "end", "pid": pid})
+        return int(channel.receive(self.sock)[0]["status"])
 
     def reap(self, pid: int) -> int:
         """Kill what is left of the child's tree; its wait status."""

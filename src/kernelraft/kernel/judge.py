@@ -1,25 +1,35 @@
 """The trusted side of one evaluation: it holds the reference, the seeds and the expected outputs, and it decides."""
 
+import ast
+import json
 import socket
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
-
-import torch
 
 from kernelraft.kernel import channel, linux, policy
 from kernelraft.kernel.arena import Arena
-from kernelraft.kernel.build import build
+from kernelraft.kernel.build import Builder, Built, Forms, Launch, groups
 from kernelraft.kernel.child import Child, Deadline
-from kernelraft.kernel.compare import same
 from kernelraft.kernel.faults import Fault, tidy
 from kernelraft.kernel.forkserver import Client
+from kernelraft.kernel.lift import literals
 from kernelraft.kernel.memory import Unsupported
-from kernelraft.kernel.reference import Problem, Trial
+from kernelraft.kernel.recording import InProcess, recorded, state_fits
+from kernelraft.kernel.reference import Problem
+from kernelraft.kernel.shrink import Shrunk, granularity, shrink
+from kernelraft.kernel.trying import try_all
 from kernelraft.records import ABSTAIN_REASONS, Reason, Status
 
 _KEPT = 128  # problems; one holds its inputs and outputs of every trial
+DEVICE = {
+    "name": "NVIDIA H100 80GB HBM3", "capability": [9, 0], "multiprocessors": 132, "shared": 232_448,
+    "memory": 80 << 30,
+}  # fmt: skip
 _ANSWER_S = 30  # a zygote that does not answer by then is lost
+
+
+Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,12 @@ class Settings:
     targets: list[str]
     tolerances: dict[str, float]
     secret: str
+    advisory: list[str] = field(default_factory=list)
+    in_process: str = "refuse"
+    device: str = "cpu"
+    time: bool = True
+    time_budget_s: float = 2.0
+    locks: list[str] = field(default_factory=list)  # files: who measures time on a GPU holds the first alone
 
 
 @dataclass
@@ -40,19 +56,24 @@ class Progress:
 
     compiled: bool | None = None
     correct: bool | None = None
-    targets: dict[str, str] = field(default_factory=dict)
+    targets: dict[str, Built] = field(default_factory=dict)
+    mode: str = "replay"
+    why: str = ""  # it is not
+    device: str = "cpu"
+    speedup: float | None = None
+    times: dict[str, float] = field(default_factory=dict)
 
 
 def judge(fds: list[int], args: dict[str, Any]) -> None:
-    """Answer jobs on fds [main, run zygote, compile zygote] until the main process closes.
+    """Answer jobs on fds [main, run zygote, compile zygote, GPU zygote if there is one] until the main process closes.
 
     A fault of the judge or the machine is answered with "lost": it is no verdict.
     """
     linux.name_process("kr-judge")
-    main, run, compiling = (socket.socket(fileno=fd) for fd in fds)
-    for sock in (run, compiling):
+    main, *zygotes = (socket.socket(fileno=fd) for fd in fds)
+    for sock in zygotes:
         sock.settimeout(_ANSWER_S)
-    bench = Bench(Settings(**args), Client(run), Client(compiling))
+    bench = _bench(Settings(**args), [Client(sock) for sock in zygotes])
     while True:
         job = channel.receive_stream(main)
         try:
@@ -62,40 +83,121 @@ def judge(fds: list[int], args: dict[str, Any]) -> None:
         channel.send_stream(main, reply)
 
 
+def _bench(settings: Settings, zygotes: list[Client]) -> "Bench":
+    if settings.device == "cpu":
+        return Bench(settings, *zygotes)
+    from kernelraft.kernel.gpu.judge import GpuBench
+
+    return GpuBench(settings, *zygotes)
+
+
 class Bench:
     """One worker slot: two zygotes and the problems seen lately."""
 
     def __init__(self, settings: Settings, run: Client, compiling: Client) -> None:
         self.settings, self.run, self.compiling = settings, run, compiling
         self._problems: OrderedDict[str, Problem | Unsupported] = OrderedDict()
+        self._sizes: dict[tuple[str, int], Shrunk] = {}
 
-    def evaluate(self, reference: str, code: str) -> dict[str, Any]:
+    def evaluate(self, reference: str, code: str) -> Answer:
         """The verdict as plain data. Raises Lost and OSError where the machine fails, not the candidate."""
         progress = Progress()
+        small: Shrunk | None = None
+        tree: ast.Module | None = None
         try:
-            policy.check(code)
-            problem = self._problem(reference)
-            deadline = Deadline(self.settings.timeout_s)
-            launches = self._try(problem, code.encode(), deadline)
-            progress.correct = True
-            progress.compiled = False
-            targets, memory_mib = self.settings.targets, self.settings.memory_mib
-            progress.targets = build(self.compiling, code.encode(), launches, targets, memory_mib, deadline)
-            progress.compiled = all(said == "ok" for said in progress.targets.values())
+            tree = policy.check_syntax(code)
+            small = self._small(reference, granularity(tree))
+            problem = self._problem(small.source)
+            self._judge(problem, code, progress, Deadline(self.settings.timeout_s))
         except Fault as fault:
+            return self.failed(fault, progress, small, tree)
+        except Unsupported as error:
+            return verdict(progress, Reason.UNSUPPORTED, tidy(str(error)))
+        for target in self.settings.targets:
+            if (said := progress.targets[target].said) != "ok":
+                return verdict(progress, Reason.COMPILE_ERROR, tidy(f"{target}: {said}"))
+        if progress.why and self.settings.in_process == "refuse":
+            why = f"{progress.why}; run with its own host code it passes, which is no proof"
+            return verdict(progress, Reason.NOT_REPLAYABLE, tidy(why))
+        return verdict(progress, None, "")
+
+    def failed(
+        self, fault: Fault, progress: Progress, small: Shrunk | None = None, tree: ast.Module | None = None
+    ) -> Answer:
+        """A failure, unless it may be due to sizes that the program was not written for."""
+        if not small or not tree or not small.changed or fault.reason in _OF_ANY_SIZE:
             if fault.reason in _WRONG:
                 progress.correct = False
-            return _verdict(progress, fault.reason, fault.detail)
-        except Unsupported as error:
-            return _verdict(progress, Reason.UNSUPPORTED, tidy(str(error)))
-        wrong = [f"{target}: {said}" for target, said in progress.targets.items() if said != "ok"]
-        return _verdict(progress, Reason.COMPILE_ERROR if wrong else None, tidy("".join(wrong[:1])))
+            return verdict(progress, fault.reason, fault.detail)
+        sizes = {old for old, _ in small.changed.values()}
+        if fault.reason is Reason.TIMEOUT or not small.whole or sizes & set(literals(tree)):
+            said = f"{fault.reason} with {small}: {fault.detail}; its full size needs a GPU"
+            return verdict(progress, Reason.UNSUPPORTED, tidy(said))
+        progress.correct = False if fault.reason in _WRONG else None
+        return verdict(progress, fault.reason, tidy(f"{fault.detail} (with {small})"))
+
+    def _small(self, reference: str, grain: int) -> Shrunk:
+        if (reference, grain) not in self._sizes:
+            self._sizes[reference, grain] = shrink(reference, grain)
+        return self._sizes[reference, grain]
+
+    def _judge(self, problem: Problem, code: str, progress: Progress, end: Deadline) -> None:
+        try:
+            kernels, wanted = self._replay(problem, code.encode(), end)
+        except InProcess as why:
+            progress.mode, progress.why = "in_process", str(why)
+            policy.check(code)
+            kernels, wanted = self._in_process(problem, code.encode(), end)
+        progress.correct = True
+        progress.compiled = False
+        builder = Builder(self.compiling, [*self.settings.targets, *self.settings.advisory], self.settings.memory_mib)
+        progress.targets = builder.build(code.encode(), kernels, wanted, end)
+        progress.compiled = all(progress.targets[target].said == "ok" for target in self.settings.targets)
+
+    def make_problem(self, source: str) -> Problem:
+        """The reference, executed where this judge compares. Raises Unsupported."""
+        s = self.settings
+        return Problem(source, s.trials, s.tolerances, s.secret)
+
+    def _replay(self, problem: Problem, code: bytes, end: Deadline) -> tuple[dict[str, Any], list[list[Launch]]]:
+        """Record the candidate for each form of inputs, run the trace on every trial; its kernels and launches."""
+        memory_mib = self.settings.memory_mib
+        kernels: dict[str, Any] = {}
+        wanted: dict[str, list[Launch]] = {}
+        launches = Forms(code.decode())
+        for form, indices in problem.forms().items():
+            with recorded(self.compiling, problem, json.loads(form), code, DEVICE, memory_mib, end) as (trace, fd, at):
+                case = problem.case(loaded=state_fits(trace, problem))
+                state = case.state if state_fits(trace, problem) else {}
+                with (
+                    Arena(problem, code) as arena,
+                    Child(self.run, "replay", [*arena.fds, fd], memory_mib, end) as child,
+                ):
+                    load = {"op": "load", "source": [0, len(code)], "trace": at, "seed": problem.seed("model")}
+                    specs = {name: spec for name, spec in arena.state.items() if name in state}
+                    child.ask({**load, "init": arena.init, "state": specs})
+                    try_all(child.ask, arena, [case.trials[n] for n in indices])
+            kernels |= trace.kernels
+            wanted |= {json.dumps(group): group for group in groups(trace.events, launches)}
+        return kernels, list(wanted.values())
+
+    def _in_process(self, problem: Problem, code: bytes, end: Deadline) -> tuple[dict[str, Any], list[list[Launch]]]:
+        """Run the candidate's own host code on every trial; the kernels and launches that it claims."""
+        load = {"op": "load", "source": [0, len(code)], "entries": problem.entries, "seed": problem.seed("model")}
+        load["inputs"] = len(problem.case(loaded=True).trials[0].inputs)
+        with Arena(problem, code) as arena, Child(self.run, "trial", arena.fds, self.settings.memory_mib, end) as child:
+            reply = child.ask({**load, "init": arena.init, "state": arena.state})
+            case = problem.case(loaded=bool(reply.get("loaded")))
+            reply = try_all(child.ask, arena, case.trials)
+        try:
+            return dict(reply["kernels"]), groups(reply["launches"], Forms(code.decode()))
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+            raise Fault(Reason.RUNTIME_ERROR, "its process sent a malformed answer") from None
 
     def _problem(self, source: str) -> Problem:
         if source not in self._problems:
             try:
-                s = self.settings
-                self._problems[source] = Problem(source, s.trials, s.tolerances, s.secret)
+                self._problems[source] = self.make_problem(source)
             except Unsupported as error:
                 self._problems[source] = error
         self._problems.move_to_end(source)
@@ -106,41 +208,8 @@ class Bench:
             raise found
         return found
 
-    def _try(self, problem: Problem, code: bytes, deadline: Deadline) -> list[Any]:
-        """Run the candidate on every trial and on the first again; the distinct launches that it made."""
-        load = {"op": "load", "source": [0, len(code)], "entries": problem.entries, "seed": problem.seed("model")}
-        memory_mib = self.settings.memory_mib
-        with Arena(problem, code) as arena, Child(self.run, "trial", arena.fds, memory_mib, deadline) as child:
-            reply = child.ask({**load, "init": arena.init, "state": arena.state})
-            case = problem.case(loaded=bool(reply.get("loaded")))
-            first: list[Any] = []
-            for trial in case.trials:
-                outputs, _ = self._trial(arena, child, trial)
-                first = first or outputs
-            again, launches = self._trial(arena, child, case.trials[0])
-            if not all(_identical(a, b) for a, b in zip(first, again, strict=True)):
-                raise Fault(Reason.NONDETERMINISTIC, "the same inputs gave other outputs the second time")
-        return launches
 
-    def _trial(self, arena: Arena, child: Child, trial: Trial) -> tuple[list[Any], list[Any]]:
-        reply = child.ask({"op": "run", "inputs": arena.fill(trial)})
-        outputs = arena.outputs(reply, trial)
-        for index, (output, expected) in enumerate(zip(outputs, trial.expected, strict=True)):
-            self._compare(f"output {index}: " if len(outputs) > 1 else "", output, expected)
-        arena.check_inputs()
-        return outputs, list(reply.get("launches") or [])
-
-    def _compare(self, which: str, output: Any, expected: Any) -> None:
-        if isinstance(expected, torch.Tensor) and isinstance(output, torch.Tensor):
-            difference = same(output, expected, self.settings.tolerances)
-            if difference:
-                raise Fault(difference[0], which + difference[1])
-        elif isinstance(expected, torch.Tensor) or isinstance(output, torch.Tensor):
-            raise Fault(Reason.WRONG_DTYPE, f"{which}a {type(output).__name__}, expected a {type(expected).__name__}")
-        elif output != expected:
-            raise Fault(Reason.WRONG_VALUE, f"{which}{output}, expected {expected}")
-
-
+_OF_ANY_SIZE = frozenset({Reason.SYNTAX, Reason.NOT_TRITON, Reason.COMPILE_ERROR, Reason.NOT_REPLAYABLE})
 _WRONG = frozenset(
     {
         Reason.WRONG_SHAPE,
@@ -153,14 +222,12 @@ _WRONG = frozenset(
 )
 
 
-def _identical(a: Any, b: Any) -> bool:
-    """Bit for bit, NaN included."""
-    if isinstance(a, torch.Tensor):
-        return a.flatten().view(torch.uint8).equal(b.flatten().view(torch.uint8)) if a.numel() else True
-    return bool(a == b)
-
-
-def _verdict(progress: Progress, reason: Reason | None, detail: str) -> dict[str, Any]:
+def verdict(progress: Progress, reason: Reason | None, detail: str) -> Answer:
+    """What is known, as plain data; without a reason it is a PASS."""
     status = Status.PASS if reason is None else Status.ABSTAIN if reason in ABSTAIN_REASONS else Status.FAIL
-    known = {"compiled": progress.compiled, "correct": progress.correct, "targets": progress.targets}
-    return {"status": status, "reason": reason, "detail": detail, **known}
+    targets = {target: asdict(built) for target, built in progress.targets.items()}
+    return {
+        "status": status, "reason": reason, "detail": detail, "compiled": progress.compiled,
+        "correct": progress.correct, "targets": targets, "mode": progress.mode, "device": progress.device,
+        "speedup": progress.speedup, "times": progress.times,
+    }  # fmt: skip

@@ -6,6 +6,7 @@ import os
 import platform
 import struct
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -110,3 +111,14 @@ def landlock_restrict(ruleset: int) -> None:
     """Bind this process to the ruleset for good. NO_NEW_PRIVS must be set."""
     number = ctypes.c_long(_LANDLOCK_RESTRICT)
     checked(_libc.syscall(number, ctypes.c_int(ruleset), ctypes.c_uint(0)), "landlock_restrict_self")
+
+
+@cache
+def has_gpu() -> bool:
+    """Whether NVIDIA's driver is there and has a device. Asks the driver alone: torch is not imported."""
+    try:
+        library = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int()
+    return library.cuInit(0) == 0 and library.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0

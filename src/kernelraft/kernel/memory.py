@@ -64,6 +64,11 @@ class Layout:
         self.size = at + spec.nbytes + GUARD
         return spec
 
+    def reserve(self, nbytes: int) -> int:
+        """A place for something else than a tensor."""
+        self.size += nbytes
+        return self.size - nbytes
+
 
 def sealed(name: str, size: int) -> int:
     """Descriptor of new anonymous memory of a fixed size."""

@@ -29,8 +29,8 @@ _DUNDERS = {
 }  # fmt: skip
 
 
-def check(code: str) -> None:
-    """Raises Fault (SYNTAX, NOT_TRITON or RUNTIME_ERROR) for a source that needs not be run."""
+def check_syntax(code: str) -> ast.Module:
+    """The source, parsed. Raises Fault (SYNTAX or NOT_TRITON) for one that needs not be run."""
     if not code.strip():
         raise Fault(Reason.SYNTAX, "no code found in the answer")
     tree = _parse(code)
@@ -38,7 +38,12 @@ def check(code: str) -> None:
         "jit" in ast.unparse(d) for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) for d in n.decorator_list
     ):
         raise Fault(Reason.NOT_TRITON, "there is no @triton.jit kernel")
-    for node in ast.walk(tree):
+    return tree
+
+
+def check(code: str) -> None:
+    """Raises Fault (NOT_TRITON) for a source that has more in it than the host code of kernels needs."""
+    for node in ast.walk(check_syntax(code)):
         found = _unwanted(node)
         if found:
             raise Fault(

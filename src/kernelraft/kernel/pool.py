@@ -28,10 +28,14 @@ class Pool:
     """
 
     def __init__(self, workers: int, settings: Answer, *, allow_weak: bool) -> None:
-        self._workers, self._settings, self._allow_weak = workers, settings, allow_weak
+        self._workers, self._allow_weak = workers, allow_weak
+        self._locks = [os.memfd_create(name, os.MFD_CLOEXEC) for name in ("lock", "gate")]
+        self._settings = {**settings, "locks": [f"/proc/{os.getpid()}/fd/{fd}" for fd in self._locks]}
         self._queue: queue.SimpleQueue[tuple[Future[Answer], str, str] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
+        self._kinds = [*KINDS, *(["gpu"] if settings.get("device") == "cuda" else [])]
         self._closed = False
+        self._layers: list[str] = []
         self._servers: list[Server] = []
         self._threads: list[threading.Thread] = []
 
@@ -65,6 +69,9 @@ class Pool:
         for thread in self._threads:
             thread.join()
         self._servers.clear()
+        for fd in self._locks:
+            os.close(fd)
+        self._locks.clear()
 
     def _drain(self) -> None:
         with contextlib.suppress(queue.Empty):
@@ -75,11 +82,11 @@ class Pool:
 
     def _serve(self) -> None:
         """Both servers, started again where one has died."""
-        if len(self._servers) == len(KINDS) and all(server.alive() for server in self._servers):
+        if len(self._servers) == len(self._kinds) and all(server.alive() for server in self._servers):
             return
         for server in self._servers:
             server.close()
-        self._servers = [Server(kind) for kind in KINDS]
+        self._servers = [Server(kind) for kind in self._kinds]
         for server in self._servers:
             server.ready()
 
@@ -100,6 +107,7 @@ class Pool:
                 layers = channel.receive(control)[0]["layers"]
             except Lost:
                 layers = []
+        self._layers = layers
         if not confine.is_enough(layers) and not self._allow_weak:
             found = ", ".join(layers) or "no layer"
             wanted = "landlock and seccomp"
@@ -113,8 +121,8 @@ class Pool:
             if self._closed:
                 raise Lost("closed")
             self._serve()
-            run, compiling = (server.client for server in self._servers)
-            return Slot(run, compiling, self._settings, self._settings["timeout_s"] + _SLACK_S)
+            servers = [server.client for server in self._servers]
+            return Slot(servers, self._settings, self._settings["timeout_s"] + _SLACK_S)
 
     def _work(self) -> None:
         slot: Slot | None = None
@@ -134,7 +142,7 @@ class Pool:
                     if slot:
                         slot.close()
                     slot = None
-            future.set_result(answer | {"seconds": time.monotonic() - started})
+            future.set_result(answer | {"seconds": time.monotonic() - started, "sandbox": self._layers})
         if slot:
             slot.close()
 

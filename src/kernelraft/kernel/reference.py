@@ -2,16 +2,20 @@
 
 import hashlib
 import itertools
+import json
 import types
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from kernelraft.kernel import plain
-from kernelraft.kernel.compare import same
-from kernelraft.kernel.memory import Unsupported
+from kernelraft.kernel import gate, plain
+from kernelraft.kernel.compare import Expected, difference
+from kernelraft.kernel.memory import Unsupported, dtype_name
+from kernelraft.kernel.oracle import answers
 
+_FUNCTION = "triton_kernel_wrapper"  # in place of a module, see sources.wrapped
+_SCALES = (1.0, 1000.0, 0.001, 1.0, 1.0)  # of the inputs of each trial
 _NOISE = (0.05, 0.55)  # added to constant parameters: positive, so that scales and variances stay so
 
 
@@ -20,7 +24,7 @@ class Trial:
     """One set of inputs and the reference's outputs for them, flat."""
 
     inputs: list[Any]
-    expected: list[Any]
+    expected: list[Expected]
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,10 @@ class Problem:
         Unsupported: the reference cannot be run or cannot tell a right answer from a constant.
     """
 
-    def __init__(self, source: str, trials: int, tolerances: dict[str, float], secret: str) -> None:
+    def __init__(
+        self, source: str, trials: int, tolerances: dict[str, float], secret: str, device: str = "cpu"
+    ) -> None:
+        self.source, self._device = source, device
         self._key = hashlib.blake2b(source.encode(), key=bytes.fromhex(secret), digest_size=32).digest()
         self._trials, self._tolerances = trials, tolerances
         self._cases: dict[bool, Case] = {}
@@ -49,8 +56,10 @@ class Problem:
         try:
             exec(compile(source, "reference.py", "exec"), self._module.__dict__)
             self._model, self.entries = self._entry()
+            self.entry = self._model.__name__
             torch.manual_seed(self.seed("init"))
-            self.init = _arguments(self._module.get_init_inputs())
+            with torch.device(device):
+                self.init = _arguments(self._module.get_init_inputs())
             self.case(loaded=True)
         except Unsupported:
             raise
@@ -68,10 +77,27 @@ class Problem:
             if isinstance(value, type) and issubclass(value, torch.nn.Module) and value.__module__ == "reference"
         ]
         if "Model" in names:
-            return self._module.Model, ["ModelNew"]
+            return self._module.Model, ["ModelNew", _FUNCTION]
         if not names:
             raise Unsupported("the reference has no nn.Module")
-        return getattr(self._module, names[-1]), [f"{names[-1]}New", "ModelNew"]
+        return getattr(self._module, names[-1]), [f"{names[-1]}New", "ModelNew", _FUNCTION]
+
+    @property
+    def init_form(self) -> Any:
+        """The constructor's arguments without the values of tensors."""
+        return plain.encode(list(self.init), _form)
+
+    @property
+    def state_form(self) -> dict[str, Any]:
+        """Parameters and buffers by name, without values."""
+        return {name: ["tensor", _form(value)] for name, value in self.case(loaded=True).state.items()}
+
+    def forms(self) -> dict[str, list[int]]:
+        """The trials by the form of their inputs: shapes, types, and everything that is no tensor."""
+        found: dict[str, list[int]] = {}
+        for index, trial in enumerate(self.case(loaded=True).trials):
+            found.setdefault(json.dumps(plain.encode(trial.inputs, _form)), []).append(index)
+        return found
 
     def case(self, *, loaded: bool) -> Case:
         """Trials with parameters that the candidate is given (`loaded`) or with the constructor's own."""
@@ -83,41 +109,50 @@ class Problem:
     def _make(self, loaded: bool) -> Case:
         args, kwargs = self.init
         torch.manual_seed(self.seed("model"))
-        model = self._model(*args, **kwargs)
+        with torch.device(self._device):
+            model = self._model(*args, **kwargs)
         if loaded:
             self._perturb(model)
         state = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        with torch.no_grad():
+        with torch.no_grad(), torch.device(self._device):
             trials = [self._trial(model, index) for index in range(self._trials)]
-            again = self._trial(model, 0)
-        if any(not _equal(a, b, self._tolerances) for a, b in zip(again.expected, trials[0].expected, strict=True)):
+            again = self._answers(model, trials[0].inputs)
+        if any(difference(a.value, b) for a, b in zip(again, trials[0].expected, strict=True)):
             raise Unsupported("the reference answers the same inputs differently")
-        if len(trials) > 1 and all(
-            _equal(a, b, self._tolerances) for a, b in zip(trials[0].expected, trials[1].expected, strict=True)
-        ):
-            raise Unsupported("a constant would pass: the reference's output does not depend on its inputs")
+        gate.check([(trial.inputs, trial.expected) for trial in trials])
         return Case(state, trials)
 
     def _trial(self, model: Any, index: int) -> Trial:
         torch.manual_seed(self.seed(f"trial {index}"))
-        inputs = list(self._module.get_inputs())
+        with torch.device(self._device):
+            inputs = [_on(value, self._device) for value in self._module.get_inputs()]
+        scale = _SCALES[index % len(_SCALES)]
+        if scale != 1.0:
+            scaled = [value * scale if _scales(value) else value for value in inputs]
+            try:
+                expected = self._answers(model, scaled)
+                if all(_finite(part) for part in expected):
+                    return Trial(scaled, expected)
+            except Unsupported:  # such magnitudes are not this task's
+                pass
+        return Trial(inputs, self._answers(model, inputs))
+
+    def _answers(self, model: Any, inputs: list[Any]) -> list[Expected]:
         torch.manual_seed(self.seed(f"call {next(self._calls)}"))  # so that a random reference shows
-        copies = [value.clone() if isinstance(value, torch.Tensor) else value for value in inputs]
-        outputs = [
-            value.detach().clone() if isinstance(value, torch.Tensor) else value
-            for value in plain.leaves(model(*copies))
-        ]
-        if not any(isinstance(value, torch.Tensor) for value in outputs):
-            raise Unsupported("the reference returns no tensor")
-        return Trial(inputs, outputs)
+        return answers(model, inputs, self._tolerances)
 
     def _perturb(self, model: Any) -> None:
         """Parameters that a constructor left at one value, as biases are, would let a candidate ignore them."""
-        generator = torch.Generator().manual_seed(self.seed("noise"))
+        generator = torch.Generator("cpu").manual_seed(self.seed("noise"))
         with torch.no_grad():
-            for value in model.parameters():
+            for value in [*model.parameters(), *model.buffers()]:
                 if value.is_floating_point() and value.numel() and bool((value == value.flatten()[0]).all()):
-                    value += torch.empty(value.shape).uniform_(*_NOISE, generator=generator).to(value.dtype)
+                    noise = torch.empty(value.shape, device="cpu").uniform_(*_NOISE, generator=generator)
+                    value += noise.to(value)
+
+
+def _form(tensor: torch.Tensor) -> dict[str, Any]:
+    return {"shape": list(tensor.shape), "stride": list(tensor.stride()), "dtype": dtype_name(tensor.dtype)}
 
 
 def _arguments(given: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -128,7 +163,14 @@ def _arguments(given: Any) -> tuple[list[Any], dict[str, Any]]:
     return list(given), {}
 
 
-def _equal(a: Any, b: Any, tolerances: dict[str, float]) -> bool:
-    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
-        return same(a, b, tolerances) is None
-    return bool(a == b)
+def _on(value: Any, device: str) -> Any:
+    return value.to(device) if isinstance(value, torch.Tensor) else value
+
+
+def _scales(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
+
+
+def _finite(expected: Expected) -> bool:
+    value = expected.value
+    return not isinstance(value, torch.Tensor) or bool(torch.isfinite(value).all())

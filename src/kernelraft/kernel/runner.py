@@ -4,32 +4,20 @@ It is given the candidate's source, the constructor's arguments, parameters and 
 the trial under way; never the reference, its outputs, a tolerance, the inputs' seeds or later inputs.
 """
 
-import linecache
 import mmap
 import os
 import socket
-import sys
-import types
 from typing import Any
 
 import torch
 
-from kernelraft.kernel import channel, interpreter, plain, watch
-from kernelraft.kernel.faults import FILE, Fault, classify, tidy
-from kernelraft.kernel.memory import Layout, Spec, look, mapped, put
+from kernelraft.kernel import channel, plain, watch
+from kernelraft.kernel.faults import Fault, classify, line_now, tidy
+from kernelraft.kernel.interpreting import interpreter
+from kernelraft.kernel.memory import Layout, Spec, dtype_name, look, mapped, put
+from kernelraft.kernel.recorder.names import Kernels
+from kernelraft.kernel.sources import entry, load_source, wrapped
 from kernelraft.records import Reason
-
-MODULE = "candidate"
-
-
-def load_source(source: str) -> types.ModuleType:
-    """Execute the candidate's file as a module whose lines tracebacks and Triton can read."""
-    linecache.cache[FILE] = (len(source), None, source.splitlines(True), FILE)
-    module = types.ModuleType(MODULE)
-    module.__file__ = FILE
-    sys.modules[MODULE] = module
-    exec(compile(source, FILE, "exec"), module.__dict__)
-    return module
 
 
 class Candidate:
@@ -44,28 +32,32 @@ class Candidate:
 
     def load(self, request: dict[str, Any]) -> dict[str, Any]:
         at, size = request["source"]
-        module = load_source(self.inputs[at : at + size].decode())
-        found = [getattr(module, name) for name in request["entries"] if hasattr(module, name)]
-        if not found:
-            raise Fault(Reason.RUNTIME_ERROR, f"{request['entries'][0]} is not defined")
+        source = self.inputs[at : at + size].decode()
+        self.kernels = Kernels(source)
+        module = load_source(source)
+        found = entry(module, request["entries"])
         args, kwargs = plain.decode(request["init"], self.tensor)
-        torch.manual_seed(request["seed"])
-        self.model = found[0](*args, **kwargs)
         state = {name: self.tensor(spec) for name, spec in request["state"].items()}
-        own = self.model.state_dict()
-        loaded = {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in state.items()}
-        if loaded:
-            self.model.load_state_dict(state)
+        torch.manual_seed(request["seed"])
+        if isinstance(found, type):
+            self.model = found(*args, **kwargs)
+            own = {k: v.shape for k, v in self.model.state_dict().items()}
+            loaded = own == {k: v.shape for k, v in state.items()}
+            if loaded:
+                self.model.load_state_dict(state)
+        else:
+            self.model, loaded = wrapped(found, request["inputs"], state), True
         watch.forbid_reading()
         return {"loaded": loaded}
 
     def run(self, request: dict[str, Any]) -> dict[str, Any]:
         record = interpreter.record
         record.launches = 0
+        record.on_launch = self._claim
+        self.launches: list[Any] = []
         record.written.clear()
         inputs = plain.decode(request["inputs"], self.tensor)
-        parameters = {t.untyped_storage().data_ptr() for t in self.model.state_dict(keep_vars=True).values()}
-        with torch.no_grad(), watch.Watch(parameters):
+        with torch.no_grad(), watch.Watch():
             result = self.model(*inputs)
         if record.fault:
             raise record.fault
@@ -73,7 +65,21 @@ class Candidate:
         if not record.launches:
             raise Fault(Reason.NOT_TRITON, "no Triton kernel was launched")
         watch.check_origin(outputs, plain.leaves(inputs))
-        return {"outputs": self._hand_over(outputs), "launches": list(record.distinct.values())}
+        return {"outputs": self._hand_over(outputs), "launches": self.launches, "kernels": self.kernels.bindings}
+
+    def _claim(self, kernel: Any, bound: dict[str, Any], grid: tuple[int, ...], options: dict[str, Any]) -> None:
+        """Note a launch as a recorder does."""
+        arguments = {name: self._argument(value) for name, value in bound.items()}
+        plain_options = {name: value for name, value in options.items() if isinstance(value, (bool, int, str))}
+        event = ["launch", self.kernels.identify(kernel), arguments, list(grid), plain_options, line_now()]
+        if event not in self.launches:
+            self.launches.append(event)
+
+    def _argument(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            shape, stride = list(value.shape), list(value.stride())
+            return ["tensor", ["", value.storage_offset(), shape, stride, dtype_name(value.dtype)]]
+        return self.kernels.binding(value)
 
     def _hand_over(self, outputs: list[Any]) -> list[Any]:
         layout = Layout()

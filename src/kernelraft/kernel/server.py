@@ -1,7 +1,8 @@
 """`python -m kernelraft.kernel.server KIND FD`: imports and warms once what every candidate needs, then forks.
 
-Two kinds, as Triton decides at import whether `tl.sum` is interpreted or compiled:
-"run" for trial children, "compile" for compile children, ptxas and the judges.
+Kinds, as Triton decides at import whether `tl.sum` is interpreted or compiled:
+"run" for trial children, "compile" for compile children, ptxas and the judges; "gpu", where there is one,
+for its replayers and judges.
 """
 
 import gc
@@ -23,7 +24,7 @@ def main() -> None:
     linux.name_process(f"kr-{kind}")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the main process; this one follows it
     os.environ["TRITON_INTERPRET"] = "1" if kind == "run" else "0"
-    roles = _run_roles() if kind == "run" else _compile_roles()
+    roles = {"run": _run_roles, "compile": _compile_roles, "gpu": _gpu_roles}[kind]()
     gc.collect()
     gc.freeze()  # the children's collector does not touch, and so does not copy, these pages
     gc.disable()
@@ -32,30 +33,48 @@ def main() -> None:
 
 
 def _run_roles() -> dict[str, forkserver.Role]:
-    from kernelraft.kernel import gaps, interpreter, runner, warm
+    from kernelraft.kernel import runner, warm
+    from kernelraft.kernel.interpreting import gaps, interpreter
+    from kernelraft.kernel.replayer.role import replay
 
-    interpreter.install()
     gaps.install()
+    interpreter.install()  # last: it checks every address before what gaps.py does with it
     warm.interpret()
-    return {"zygote": _zygote({"trial": _confined(runner.trial), "probe": _confined(_probe)})}
+    return {
+        "zygote": _zygote({"trial": _confined(runner.trial), "replay": _confined(replay), "probe": _confined(_probe)})
+    }
 
 
 def _compile_roles() -> dict[str, forkserver.Role]:
     from kernelraft.kernel import compiler, judge, warm
+    from kernelraft.kernel.recorder.role import record
 
-    compiler.install()
     warm.compile_one()
-    children = {"compile": _confined(compiler.compile_child), "ptxas": _confined(compiler.ptxas_child, exec_=True)}
+    children = {
+        "record": _confined(record),
+        "compile": _confined(compiler.compile_child),
+        "ptxas": _confined(compiler.ptxas_child, exec_=True),
+    }
     return {"zygote": _zygote(children), "judge": judge.judge}
 
 
-def _zygote(roles: dict[str, Callable[..., None]]) -> forkserver.Role:
+def _gpu_roles() -> dict[str, forkserver.Role]:
+    """CUDA is used in none of these processes before they are forked: it does not survive that."""
+    from kernelraft.kernel import judge, warm
+    from kernelraft.kernel.gpu.role import replay, warm_up
+
+    warm.reference()
+    zygote = _zygote({"replay": _confined(replay, before=warm_up)}, namespaces=False)  # memory is shared across them
+    return {"zygote": zygote, "judge": judge.judge}
+
+
+def _zygote(roles: dict[str, Callable[..., None]], *, namespaces: bool = True) -> forkserver.Role:
     """A fork of this process that forks candidates: it holds no secret and never runs a candidate's code."""
 
     def zygote(fds: list[int], _args: dict[str, Any]) -> None:
         linux.name_process("kr-zygote")
         os.setsid()
-        policy = confine.prepare()
+        policy = confine.prepare(namespaces=namespaces)
         linux.prctl(linux.PDEATHSIG, signal.SIGKILL)  # entering a user namespace cleared it
         bound = {name: _with(policy, role) for name, role in roles.items()}
         keep = () if policy.ruleset is None else (policy.ruleset,)
@@ -74,7 +93,9 @@ def _with(policy: confine.Policy, role: Callable[..., None]) -> forkserver.Role:
     return bound
 
 
-def _confined(role: Callable[..., None], *, exec_: bool = False) -> Callable[..., None]:
+def _confined(
+    role: Callable[..., None], *, exec_: bool = False, before: Callable[[], None] | None = None
+) -> Callable[..., None]:
     """A child on fds [..., log] that confines itself, output into the log, and then plays `role`."""
 
     def child(policy: confine.Policy, fds: list[int], args: dict[str, Any]) -> None:
@@ -84,6 +105,8 @@ def _confined(role: Callable[..., None], *, exec_: bool = False) -> Callable[...
             os.dup2(fd, at)
         os.close(null)
         size = _PTXAS_BYTES if exec_ else 1 << 20
+        if before:
+            before()  # what a confined process cannot: no candidate is here yet
         layers = confine.confine(policy, confine.Limits(args["cpu_s"], args["memory_mib"], size, exec_))
         role(fds[:-1], {**args, "layers": layers})
 

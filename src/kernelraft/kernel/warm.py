@@ -4,7 +4,9 @@ Imports are not enough: the first dispatch mode loads some 800 further modules, 
 launch and the first compile seconds of others. What is paid here, no candidate pays.
 """
 
+import ast
 import mmap
+from typing import Any
 
 import torch
 
@@ -75,7 +77,8 @@ def get_init_inputs():
 
 def interpret() -> None:
     """Load and run the program as a candidate, then forget what it recorded."""
-    from kernelraft.kernel import interpreter, runner
+    from kernelraft.kernel import runner
+    from kernelraft.kernel.interpreting import interpreter
     from kernelraft.kernel.memory import Layout
 
     _quiet()
@@ -86,7 +89,7 @@ def interpret() -> None:
     inputs, outputs = mmap.mmap(-1, layout.size), mmap.mmap(-1, 1 << 16)
     inputs[: len(_SOURCE)] = _SOURCE.encode()
     candidate = runner.Candidate(inputs, outputs)
-    load = {"source": [0, len(_SOURCE)], "entries": ["ModelNew"], "seed": 0, "state": {}}
+    load = {"source": [0, len(_SOURCE)], "entries": ["ModelNew"], "seed": 0, "state": {}, "inputs": 1}
     reading = {name: vars(torch.Tensor).get(name) for name in ("tolist", "numpy", "__array__", "__dlpack__")}
     candidate.load({**load, "init": ["list", ["list"], ["dict"]]})
     candidate.run({"inputs": ["list", ["tensor", spec]]})
@@ -98,27 +101,45 @@ def interpret() -> None:
 def compile_one() -> None:
     """Compile the program for two generations of GPUs, and exercise what a reference needs."""
     from kernelraft.kernel import compiler
-    from kernelraft.kernel.reference import Problem
-    from kernelraft.kernel.runner import load_source
+    from kernelraft.kernel.lift import Module, functions
+    from kernelraft.kernel.sources import show_lines
 
     _quiet()
-    first_autotune_config()
-    load_source(_SOURCE)
-    for kernel, pointers, rest in (
-        (compiler.made[0], ("x_ptr", "w_ptr"), {"n": "i32"}),
-        (compiler.made[1], ("a_ptr",), {}),
-    ):
-        signature = {**dict.fromkeys((*pointers, "out_ptr"), "*fp32"), **rest, "BLOCK": "constexpr"}
-        launch = {
-            "signature": signature,
-            "constants": {"BLOCK": 64},
-            "aligned": ["out_ptr"],
-            "options": {"num_warps": 4},
-        }
+    _record()
+    show_lines(_SOURCE)
+    places = [name for name, node in functions(ast.parse(_SOURCE)).items() if node.decorator_list]
+    kernels = {f"{name}:{line}": {"tl": ["module", "triton.language"]} for name, line in places}
+    module = Module(_SOURCE, kernels)
+    pointer = ["pointer", "float32", 0]
+    vector: dict[str, Any] = {"x_ptr": pointer, "w_ptr": pointer, "out_ptr": pointer, "n": 77}
+    for name, arguments in zip(kernels, (vector, {"a_ptr": pointer, "out_ptr": pointer}), strict=True):
         for target in ("sm_80", "sm_90"):
-            compiler.to_ptx(kernel, launch, target)
-    compiler.made.clear()
-    Problem(_REFERENCE, 2, {"float32": 1e-4}, "00")
+            given = compiler.values(module, dict(arguments, BLOCK=64))
+            compiler.to_code(module[name], given, {"num_warps": 4}, target)
+    reference()
+
+
+def reference() -> None:
+    """Execute a reference."""
+    from kernelraft.kernel.reference import Problem
+
+    _quiet()
+    Problem(_REFERENCE, 3, {"float32": 1e-4}, "00")
+
+
+def _record() -> None:
+    """What a recorder does, but for its patches of this process."""
+    from torch import nn
+
+    from kernelraft.kernel.recorder.tape import Constants, Recording, Tape
+    from kernelraft.kernel.recorder.world import World
+
+    tape = Tape(Constants(lambda _: 0))
+    x = tape.give("in0", torch.empty(16, 16, device="meta"))
+    with torch.no_grad(), Recording(tape), World(tape):
+        module = nn.Sequential(nn.Linear(16, 16), nn.LayerNorm(16)).to("cuda")
+        tape.begin_forward()
+        module(x).contiguous().view(-1).to(torch.float16)
 
 
 def _quiet() -> None:

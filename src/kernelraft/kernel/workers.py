@@ -14,7 +14,7 @@ from kernelraft.kernel import channel
 from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.forkserver import Client
 
-KINDS = ("run", "compile")  # of servers; a slot has a zygote of each
+KINDS = ("run", "compile")  # of servers; a slot has a zygote of each, and of "gpu" on a GPU
 ANSWER_S = 30  # for what takes milliseconds
 _START_S = 120  # importing torch and Triton from a cold disk takes most of it
 # A child lives for milliseconds, much of them page faults: huge pages, and nothing given back. Ignored without glibc.
@@ -27,7 +27,7 @@ _PASSED = ("LD_LIBRARY_PATH", "TMPDIR", "LANG")  # of the environment; no key an
 Answer = dict[str, Any]
 
 
-def _environment() -> dict[str, str]:
+def _environment(kind: str) -> dict[str, str]:
     package_root = str(Path(__file__).resolve().parents[2])
     fixed = {
         "PATH": "/usr/bin:/bin",
@@ -35,7 +35,7 @@ def _environment() -> dict[str, str]:
         "USER": "kernelraft",
         "PYTHONPATH": package_root,
         "PYTHONDONTWRITEBYTECODE": "1",
-        "CUDA_VISIBLE_DEVICES": "",
+        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0") if kind == "gpu" else "",
         "TRITON_DISABLE_LINE_INFO": "1",  # for debuggers and profilers, and a tenth of a compile
         "TRITON_DEFAULT_FP_FUSION": "1",  # Triton warns where it is left to its default
         "GLIBC_TUNABLES": _MALLOC,
@@ -55,7 +55,7 @@ class Server:
             self._process = subprocess.Popen(
                 command,
                 pass_fds=[theirs.fileno()],
-                env=_environment(),
+                env=_environment(kind),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._log,
@@ -89,19 +89,19 @@ class Server:
 
 
 class Slot:
-    """A judge with its two zygotes; when one of them fails, all three are replaced."""
+    """A judge with a zygote of each server; when one of them fails, all are replaced."""
 
-    def __init__(self, run: Client, compiling: Client, settings: Answer, answer_s: float) -> None:
+    def __init__(self, servers: list[Client], settings: Answer, answer_s: float) -> None:
         self._sock, judge_main = socket.socketpair()
         self._sock.settimeout(answer_s)
-        judge_run, zygote_run = channel.pair()
-        judge_compile, zygote_compile = channel.pair()
         self._pidfds: list[int] = []
-        with judge_main, judge_run, zygote_run, judge_compile, zygote_compile:
-            judge_fds = [s.fileno() for s in (judge_main, judge_run, judge_compile)]
-            self._start(run, "zygote", {}, [zygote_run.fileno()])
-            self._start(compiling, "zygote", {}, [zygote_compile.fileno()])
-            self._start(compiling, "judge", settings, judge_fds)
+        with contextlib.ExitStack() as held:
+            judge_fds = [held.enter_context(judge_main).fileno()]
+            for server in servers:
+                judge_end, zygote_end = channel.pair()
+                judge_fds.append(held.enter_context(judge_end).fileno())
+                self._start(server, "zygote", {}, [held.enter_context(zygote_end).fileno()])
+            self._start(servers[-1], "judge", settings, judge_fds)
 
     def _start(self, server: Client, role: str, args: Answer, fds: list[int]) -> None:
         self._pidfds.append(server.fork(role, args, fds)[1])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from kernelraft.records import Task
+from kernelraft.records import Target, Task
 from kernelraft.report.curves import Curve
 from kernelraft.report.facts import UNJUDGED, Facts, outcome, outcomes
 from kernelraft.report.folder import Judged, Step, numbers
@@ -98,6 +98,18 @@ def _task(task: Task, texts: Texts) -> dict[str, Any]:
     }
 
 
+def _built(target: Target) -> str:
+    """What the page shows of a compiler's result; "compiles" is what it knows as good."""
+    if target.said != "ok":
+        return target.said
+    used = (
+        (target.registers, "registers"),
+        (target.spills, "bytes spilled"),
+        (target.shared, "bytes of shared memory"),
+    )
+    return ", ".join(["compiles", *(f"{number} {what}" for number, what in used if number)])
+
+
 def _sample(step: int, judged: Judged, known: dict[str, int], texts: Texts) -> dict[str, Any]:
     sample, verdict = judged.sample, judged.verdict
     start = sample.text.find(sample.code) if sample.code else -1
@@ -125,7 +137,7 @@ def _sample(step: int, judged: Judged, known: dict[str, int], texts: Texts) -> d
         "correct": verdict.correct if verdict else None,
         "speedup": timings.get("speedup"),
         "reward": timings.get("reward"),
-        "targets": list(verdict.targets.items()) if verdict else [],
+        "targets": [[name, _built(target)] for name, target in verdict.targets.items()] if verdict else [],
         "device": verdict.device if verdict else "",
         "evaluator": verdict.evaluator if verdict else "",
         "seconds": round(verdict.seconds, 3) if verdict else None,

@@ -23,7 +23,7 @@ function evidence(at) {
     fact("answer", `${count(S.tokens[at])} tokens, ended by ${S.finish[at]}`),
     S.evaluator[at] && fact("evaluator", S.evaluator[at]));
   const targets = S.targets[at].map(([name, said]) =>
-    el("li", { class: said === "ok" ? "good" : "bad" }, el("b", {}, name), said === "ok" ? "compiles" : said));
+    el("li", { class: said.startsWith("compiles") ? "good" : "bad" }, el("b", {}, name), said));
   return panel("Verdict", null, detail ? el("pre", { class: "said" }, detail) : null,
     S.status[at] === "unjudged" ? el("p", { class: "none" }, "Not judged yet.") : facts,
     targets.length ? el("ul", { class: "targets" }, targets) : null);

@@ -1,9 +1,11 @@
 """Look at this machine: what of Kernelraft works here, and what to do about what does not."""
 
+import logging
 import os
 import platform
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -12,13 +14,16 @@ from typing import ClassVar
 from rich.table import Table
 
 from kernelraft.component import component
-from kernelraft.console import show
+from kernelraft.console import progress, show
+from kernelraft.corpus import programs
+from kernelraft.corpus.selftest import Tried, counts, selftest
 from kernelraft.errors import KernelraftError, StageError
 from kernelraft.records import Sample, Status, Task
 from kernelraft.runs import Run
 from kernelraft.tracker import Metrics
-from kernelraft.verifier import Verifier
+from kernelraft.verifier import Judge, Verifier
 
+log = logging.getLogger("kernelraft")
 PACKAGES = ("torch", "triton", "lightning", "transformers", "hydra-core")
 OPTIONAL = {"peft": "trainer=lora", "bitsandbytes": "trainer=qlora", "wandb": "tracker=wandb"}  # who needs it
 
@@ -77,6 +82,7 @@ class Doctor:
     REPEATS: ClassVar[bool] = True
 
     verifier: Verifier
+    corpus: bool
 
     def execute(self, run: Run) -> Metrics:
         checks: list[Callable[[], Finding]] = [_python, _cores, _packages, _memory, _gpu, self._evaluator, _keys]
@@ -91,22 +97,56 @@ class Doctor:
         return {"doctor/checks": float(len(findings))}
 
     def _evaluator(self) -> Finding:
-        """Judge one right and one wrong kernel, for real."""
+        """Judge one right and one wrong kernel, for real, and all of the corpus if that is asked for."""
         task = Task(id="doctor", family="doctor", language="triton", prompt="", reference=PROBLEM)
-        programs = (KERNEL, KERNEL.replace("x + 1.5, mask", "x + 2.5, mask"))
+        two = (KERNEL, KERNEL.replace("x + 1.5, mask", "x + 2.5, mask"))
         try:
             with self.verifier.open() as judge:
                 futures = [
                     judge.submit(task, Sample(id=str(n), task_id=task.id, index=n, text=code, code=code))
-                    for n, code in enumerate(programs)
+                    for n, code in enumerate(two)
                 ]
                 right, wrong = (future.result() for future in futures)
+                tried = _tried(judge) if self.corpus else []
         except KernelraftError as error:
             return Finding("evaluator", False, str(error))
-        ok = (right.status, wrong.status) == (Status.PASS, Status.FAIL)
-        targets = " ".join(f"{target}: {said}" for target, said in right.targets.items())
+        ok = (right.status, wrong.status) == (Status.PASS, Status.FAIL) and not any(one.fault for one in tried)
+        targets = " ".join(f"{target}: {built.said}" for target, built in right.targets.items())
         why = f" ({right.reason}: {right.detail})" if right.reason else ""
-        return Finding("evaluator", ok, f"right kernel {right.status}{why}, wrong one {wrong.status}; {targets}")
+        said = [f"right kernel {right.status}{why}, wrong one {wrong.status}; {targets}"]
+        said += [f"confined by {', '.join(right.sandbox)}"] if right.sandbox else []
+        return Finding("evaluator", ok, "; ".join([*said, *_summary(tried)]))
+
+
+def _tried(judge: Judge) -> list[Tried]:
+    """Judge the corpus; its table, and a line for each program that is not judged as it must be."""
+    total = sum(1 for kind in ("honest", "hostile") for _ in programs(kind))
+    tried = []
+    with progress("judging the corpus", total) as bar:
+        for one in selftest(judge):
+            tried.append(one)
+            bar.advance(1)
+    table = Table("category", "programs", "as expected", title="corpus")
+    kinds = Counter(one.program.category.split(" ")[0] for one in tried)
+    for kind, count in sorted(kinds.items()):
+        good = sum(not one.fault for one in tried if one.program.category.split(" ")[0] == kind)
+        names = sorted({one.program.category for one in tried if one.program.category.split(" ")[0] == kind})
+        table.add_row(names[0], str(count), str(good))
+    show(table)
+    for one in tried:
+        if one.fault:
+            log.warning("corpus: %s: %s", one.program.name, one.fault)
+    return tried
+
+
+def _summary(tried: list[Tried]) -> list[str]:
+    if not tried:
+        return []
+    found = counts(tried)
+    return [
+        f"corpus: {found['honest'] - found['refused']} of {found['honest']} honest programs pass, "
+        f"{found['gained']} of {found['hostile']} hostile ones gain anything"
+    ]
 
 
 def _python() -> Finding:

@@ -6,7 +6,7 @@ language anew at every launch and every `tl.sum`, as Triton does, costs more tha
 
 import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,10 @@ import torch
 import triton.language as tl
 from triton.backends.nvidia.compiler import CUDAOptions
 from triton.runtime import interpreter as it
-from triton.runtime.jit import mangle_type
 
 from kernelraft.kernel.faults import Fault, line_now
 from kernelraft.records import Reason
 
-MAX_LAUNCHES = 64  # distinct ones; each is compiled for every target
 _OPTIONS = {*CUDAOptions.__dataclass_fields__, "launch_cooperative_grid", "launch_pdl"}
 
 
@@ -28,7 +26,7 @@ class Record:
 
     def __init__(self) -> None:
         self.launches = 0
-        self.distinct: dict[str, dict[str, Any]] = {}
+        self.on_launch: Callable[[Any, dict[str, Any], tuple[int, ...], dict[str, Any]], None] | None = None
         self.written: set[int] = set()  # addresses of storages that a kernel stored to
         self.fault: Fault | None = None  # kept: an `except` around it changes nothing
         self.ranges: list[tuple[int, int, str, int]] = []  # start, end, argument, bytes an element
@@ -51,6 +49,7 @@ def install() -> None:
     it.InterpretedFunction.run = _run
     it.InterpretedFunction.__call__ = lambda self, *args, **kwargs: self.rewrite()(*args, **kwargs)
     _watch_memory()
+    _constants_give_way()
 
 
 def _run(self: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> None:
@@ -68,7 +67,9 @@ def _run(self: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> None:
     sizes = tuple(int(n) for n in (grid(bound) if callable(grid) else grid))
     if not 1 <= len(sizes) <= 3:
         raise ValueError(f"a grid has 1 to 3 dimensions, this one {len(sizes)}")
-    _note(self, bound, constants, options)
+    record.launches += 1
+    if record.on_launch:
+        record.on_launch(self, bound, sizes, options)
     record.ranges = list(_ranges(bound))
     converted = {name: v if name in constants else it._implicit_cvt(v) for name, v in bound.items()}
     x, y, z = sizes + (1,) * (3 - len(sizes))
@@ -79,59 +80,21 @@ def _run(self: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> None:
         fn(**converted)
 
 
-def _note(kernel: Any, bound: dict[str, Any], constants: set[str], options: dict[str, Any]) -> None:
-    """Count the launch and keep what a compiler needs to build it: signature, constants, options."""
-    record.launches += 1
-    signature: dict[str, str] = {}
-    values: dict[str, Any] = {}
-    aligned: list[str] = []
-    for name, value in bound.items():
-        if name in constants or value is None:
-            signature[name], values[name] = "constexpr", _constant(value)
-        elif isinstance(value, tuple) or type(value).__name__ == "TensorDescriptor":
-            raise record.refuse(Reason.UNSUPPORTED, f"argument {name} is a {type(value).__name__}")
-        elif type(value) is int and value == 1:  # as Triton specialises it
-            signature[name], values[name] = "constexpr", 1
-        else:
-            signature[name] = mangle_type(value)
-            if _aligned(value):
-                aligned.append(name)
-    launch = {
-        "kernel": kernel.fn.__name__,
-        "line": kernel.fn.__code__.co_firstlineno,
-        "signature": signature,
-        "constants": values,
-        "aligned": aligned,
-        "options": {name: value for name, value in options.items() if isinstance(value, (bool, int, str))},
-    }
-    record.distinct.setdefault(repr(launch), launch)
-    if len(record.distinct) > MAX_LAUNCHES:
-        raise record.refuse(Reason.RUNTIME_ERROR, f"more than {MAX_LAUNCHES} distinct launches")
-
-
-def _aligned(value: Any) -> bool:
-    """Whether Triton would compile for a multiple of 16; storages are aligned further than that."""
-    if isinstance(value, torch.Tensor):
-        return value.storage_offset() * value.element_size() % 16 == 0
-    return type(value) is int and value % 16 == 0
-
-
-def _constant(value: Any) -> Any:
-    value = value.value if isinstance(value, tl.constexpr) else value
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, tl.dtype):
-        return {"dtype": value.name}
-    if isinstance(value, it.InterpretedFunction):
-        return {"kernel": value.fn.__name__, "line": value.fn.__code__.co_firstlineno}
-    raise record.refuse(Reason.UNSUPPORTED, f"a constexpr of type {type(value).__name__}")
-
-
 def _ranges(bound: dict[str, Any]) -> Iterator[tuple[int, int, str, int]]:
     for name, value in bound.items():
-        if isinstance(value, torch.Tensor):
-            storage = value.untyped_storage()
-            yield storage.data_ptr(), storage.data_ptr() + storage.nbytes(), name, value.element_size()
+        yield from _range(name, value)
+
+
+def _range(name: str, value: Any) -> Iterator[tuple[int, int, str, int]]:
+    """Start, end, name and bytes an element of each storage in an argument."""
+    if isinstance(value, torch.Tensor):
+        storage = value.untyped_storage()
+        yield storage.data_ptr(), storage.data_ptr() + storage.nbytes(), name, value.element_size()
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _range(name, part)
+    elif isinstance(getattr(value, "base", None), torch.Tensor):  # a descriptor, or a tensor of another type
+        yield from _range(name, value.base)
 
 
 def _inside(pointers: Any, mask: Any, verb: str) -> None:
@@ -169,11 +132,11 @@ def _outside(address: int, verb: str) -> Fault:
 
 
 def _watch_memory() -> None:
-    def checked(name: str, verb: str, mask_at: int | None) -> None:
+    def checked(name: str, verb: str, mask_at: int | None, pointers_at: int = 0) -> None:
         real = getattr(it.InterpreterBuilder, name)
 
         def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-            pointers = args[0] if args else kwargs["ptrs"]
+            pointers = args[pointers_at] if args else kwargs["ptrs"]
             mask = None if mask_at is None else args[mask_at] if len(args) > mask_at else kwargs["mask"]
             _inside(pointers, mask, verb)
             return real(self, *args, **kwargs)
@@ -183,4 +146,19 @@ def _watch_memory() -> None:
     checked("create_masked_load", "load", 1)
     checked("create_masked_store", "store", 2)
     checked("create_atomic_cas", "atomic", None)
-    checked("create_atomic_rmw", "atomic", 3)
+    checked("create_atomic_rmw", "atomic", 3, pointers_at=1)
+
+
+def _constants_give_way() -> None:
+    """`constant * block` is the block's to compute: Triton's constexpr would wrap the block in a constant."""
+
+    def giving_way(real: Any) -> Any:
+        def method(self: Any, other: Any) -> Any:
+            return NotImplemented if isinstance(other, tl.tensor) else real(self, other)
+
+        return method
+
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "and", "or", "xor", "lshift", "rshift"):
+        setattr(tl.constexpr, f"__{name}__", giving_way(getattr(tl.constexpr, f"__{name}__")))
+    for name in ("lt", "le", "gt", "ge", "eq", "ne"):
+        setattr(tl.constexpr, f"__{name}__", giving_way(getattr(tl.constexpr, f"__{name}__")))

@@ -1,0 +1,60 @@
+"""Starts the cubins that the judge had built: no compiler and no Triton in this process's part."""
+
+import ctypes
+from typing import Any
+
+import torch
+
+from kernelraft.kernel.build import Binary, Forms
+from kernelraft.kernel.faults import Fault
+from kernelraft.kernel.gpu.cuda import Function
+from kernelraft.kernel.trace import Event
+from kernelraft.records import Reason
+
+_NUMBERS: dict[str, Any] = {
+    "i1": ctypes.c_uint8, "i8": ctypes.c_int8, "u8": ctypes.c_uint8, "i16": ctypes.c_int16, "u16": ctypes.c_uint16,
+    "i32": ctypes.c_int32, "u32": ctypes.c_uint32, "i64": ctypes.c_int64, "u64": ctypes.c_uint64,
+    "fp32": ctypes.c_float, "f32": ctypes.c_float, "fp64": ctypes.c_double, "f64": ctypes.c_double,
+}  # fmt: skip
+
+
+class Launcher:
+    """Functions by launch; loaded when first started."""
+
+    def __init__(self, binaries: dict[str, Binary], forms: Forms) -> None:
+        self._binaries, self._forms = binaries, forms
+        self._functions: dict[str, Function] = {}
+
+    def __call__(self, event: Event, arguments: dict[str, Any]) -> set[int]:
+        """Start a kernel; the addresses of the storages that it was given. Raises Fault for one not built."""
+        name = self._forms.key(event)
+        binary = self._binaries.get(name)
+        if binary is None:
+            raise Fault(Reason.COMPILE_ERROR, f"{event[1].rpartition(':')[0]} does not compile for this GPU")
+        if name not in self._functions:
+            self._functions[name] = Function(binary.cubin, binary.name, binary.shared)
+        grid = [int(n) for n in event[3]]
+        if 0 not in grid:
+            values = [_value(arguments, *parameter) for parameter in binary.params]
+            blocks = grid[0] * (grid[1] if len(grid) > 1 else 1) * (grid[2] if len(grid) > 2 else 1)
+            scratch = _scratch(binary.scratch * blocks * binary.ctas)
+            values += [ctypes.c_void_p(scratch), ctypes.c_void_p(0)]  # for all blocks; for a profiler
+            threads, ctas, together = binary.threads, binary.ctas, binary.cooperative
+            self._functions[name].launch(grid, threads, values, ctas=ctas, cooperative=together)
+        return {t.untyped_storage().data_ptr() for t in arguments.values() if isinstance(t, torch.Tensor)}
+
+
+def _scratch(nbytes: int) -> int:
+    """Memory that Triton keeps in global memory for a launch; torch's allocator frees it in stream order."""
+    return torch.empty(nbytes + 128, dtype=torch.uint8, device="cuda").data_ptr() if nbytes else 0
+
+
+def _value(arguments: dict[str, Any], name: str, path: list[int], kind: str) -> Any:
+    value = arguments[name]
+    for index in path:
+        value = value[index]
+    if kind.startswith("*"):
+        return ctypes.c_void_p(0 if value is None else value.data_ptr())
+    if kind in _NUMBERS:
+        return _NUMBERS[kind](value)
+    raise Fault(Reason.UNSUPPORTED, f"an argument of type {kind} on a GPU")

@@ -1,0 +1,63 @@
+"""A trace on a GPU: guard zones around what it allocates, and none of them, nor any poison, while it is timed."""
+
+from typing import Any
+
+import torch
+
+from kernelraft.kernel.faults import Fault
+from kernelraft.kernel.memory import GUARD
+from kernelraft.kernel.replayer.program import Buffer, Program
+from kernelraft.records import Reason
+
+
+class GpuProgram(Program):
+    """While `timed`, it allocates as a program would, and keeps its state from call to call as `restore` left it."""
+
+    timed = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._guarded: list[tuple[torch.Tensor, int]] = []
+        self._live: dict[str, Buffer] = {}
+
+    def run(self, inputs: list[torch.Tensor], poison: int, *, launches: bool = True) -> list[Any]:
+        self._guarded = []
+        return super().run(inputs, poison, launches=launches)
+
+    def fresh(self, name: str) -> Buffer:
+        if not self.timed:
+            return super().fresh(name)
+        if name not in self._live:
+            self._live[name] = super().fresh(name)
+        return self._live[name]
+
+    def restore(self) -> None:
+        """Give the state that a kernel has written the values that the constructor left."""
+        for name, live in self._live.items():
+            if name in self.rewritten:
+                _bytes(live).copy_(_bytes(self._built[name]))
+
+    def note_rewritten(self) -> None:
+        """Find out which of the constructor's buffers a run writes to."""
+        pairs = {name: (_bytes(self._buffers[name]), _bytes(self._built[name])) for name in self._changed}
+        self.rewritten = {name for name, (after, before) in pairs.items() if not torch.equal(after, before)}
+
+    def allocate(self, nbytes: int, poison: int) -> Buffer:
+        if self.timed:
+            return Buffer.whole(torch.empty(nbytes, dtype=torch.uint8, device=self.device).untyped_storage())
+        padded = -(-nbytes // 256) * 256
+        memory = torch.full((GUARD + padded + GUARD,), 0xFF, dtype=torch.uint8, device=self.device)
+        memory[GUARD : GUARD + nbytes] = poison
+        self._guarded.append((memory, nbytes))
+        return Buffer(memory.untyped_storage(), GUARD, nbytes)
+
+    def check_guards(self) -> None:
+        """Raises Fault where a kernel wrote beside what it was given."""
+        for memory, nbytes in self._guarded:
+            if not bool((memory[:GUARD] == 0xFF).all() & (memory[GUARD + nbytes :] == 0xFF).all()):
+                raise Fault(Reason.OUT_OF_BOUNDS, "memory before or after a buffer was written: mask the store")
+
+
+def _bytes(buffer: Buffer) -> torch.Tensor:
+    whole = torch.empty(0, dtype=torch.uint8, device=buffer.storage.device).set_(buffer.storage)
+    return whole[buffer.base : buffer.base + buffer.nbytes]

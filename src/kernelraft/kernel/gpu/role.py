@@ -1,0 +1,190 @@
+"""The replayer's process on a GPU: a spare that is warm before it is given a program, used once, and thrown away."""
+
+import copy
+import json
+import socket
+import types
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from kernelraft.kernel import channel, plain
+from kernelraft.kernel import memory as host
+from kernelraft.kernel.build import Binary, Forms
+from kernelraft.kernel.faults import Fault, classify
+from kernelraft.kernel.gpu.arena import look
+from kernelraft.kernel.gpu.cuda import CudaError, opened
+from kernelraft.kernel.gpu.launcher import Launcher
+from kernelraft.kernel.gpu.program import GpuProgram
+from kernelraft.kernel.gpu.timing import Span, Work, graph, measure
+from kernelraft.kernel.lift import Module
+from kernelraft.kernel.memory import DTYPES, Layout, Spec, mapped
+from kernelraft.kernel.trace import Trace, View
+from kernelraft.records import Reason
+
+
+class Replayer:
+    """One program on a GPU; `answer` handles one request of the judge."""
+
+    def __init__(self) -> None:
+        self.arena = torch.empty(0, dtype=torch.uint8)
+        self.outputs = self.arena
+
+    def answer(self, request: dict[str, Any], fds: list[int]) -> dict[str, Any]:
+        """Do what `request["op"]` says. Raises what the program causes."""
+        if fds:
+            self.record, self.code = (mapped(fd) for fd in fds)
+        return {"load": self._load, "run": self._run, "time": self._time}[request["op"]](request)
+
+    def _load(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.arena = opened(request["arena"], request["arena_bytes"])
+        self.outputs = opened(request["outputs"], request["outputs_bytes"])
+        at, size = request["trace"]
+        trace = Trace(**json.loads(self.record[at : at + size]))
+        at, size = request["source"]
+        source = self.code[at : at + size].decode()
+        module, launcher = Module(source, trace.kernels), self._launcher(request["binaries"], Forms(source))
+        self.program = GpuProgram(trace, module, self._constant, launcher, device="cuda")
+        self.program.build(self._tensors(request["init"]), self._state(request["state"]), request["seed"])
+        return {}
+
+    def _launcher(self, place: list[int], forms: Forms) -> Launcher:
+        at, size = place
+        table = json.loads(self.code[at : at + size])
+        binaries = {}
+        for name, entry in table.items():
+            start, length = entry.pop("place")
+            binaries[name] = Binary(cubin=self.code[start : start + length], **entry)
+        return Launcher(binaries, forms)
+
+    def _state(self, specs: dict[str, Any]) -> dict[str, torch.Tensor]:
+        return {name: self._look(spec) for name, spec in specs.items()}
+
+    def _look(self, spec: dict[str, Any]) -> torch.Tensor:
+        return look(self.arena, Spec(**spec))
+
+    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+        launches = bool(request.get("launches", True))
+        outputs = self.program.run(self._tensors(request["inputs"]), request["poison"], launches=launches)
+        told: list[Any] = []
+        layout = Layout()
+        for value in outputs:
+            if isinstance(value, torch.Tensor):
+                spec = layout.place(value.detach().contiguous())
+                if layout.size <= self.outputs.numel():
+                    look(self.outputs, spec).copy_(value)
+                told.append(["tensor", spec.plain()])
+            else:
+                told.append(value)
+        torch.cuda.synchronize()
+        self.program.check_guards()
+        return {"outputs": told}
+
+    def _time(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Times of the program and of the reference on the same inputs."""
+        sets = [self._tensors(inputs) for inputs in request["sets"]]
+        accepted = [self.program.run(inputs, 0xFF) for inputs in sets]
+        self.program.note_rewritten()
+        self.program.timed = True
+        kept: list[list[Any]] = [[] for _ in sets]
+
+        def run(index: int) -> Callable[[], None]:
+            def once() -> None:
+                kept[index] = self.program.run(sets[index], 0xFF)
+
+            return once
+
+        program = Work(
+            [graph(run(index)) for index in range(len(sets))],
+            self.program.restore,
+            lambda index: _same(kept[index], accepted[index], bool(request["exact"])),
+        )
+        model, arguments = self._reference(request)
+        reference = Work([graph(partial(model, *inputs)) for inputs in arguments])
+        (mine, its), right = measure([program, reference], request["budget_s"])
+        if not right:
+            raise Fault(Reason.NONDETERMINISTIC, "an output while it was timed is not the one that was found right")
+        return {"kernel": _told(mine), "reference": _told(its)}
+
+    def _reference(self, request: dict[str, Any]) -> tuple[Any, list[Any]]:
+        """The task's own module, which the judge trusts, with the parameters of the trials."""
+        at, size = request["reference"]
+        module = types.ModuleType("reference")
+        exec(compile(self.code[at : at + size].decode(), "reference.py", "exec"), module.__dict__)
+        args, kwargs = plain.decode(request["init"], self._look)
+        with torch.no_grad():
+            torch.manual_seed(request["seed"])
+            model = getattr(module, request["entry"])(*copy.deepcopy(args), **copy.deepcopy(kwargs)).to("cuda")
+            model.load_state_dict({name: value.clone() for name, value in self._state(request["all_state"]).items()})
+        inputs = [plain.decode(encoded, self._look) for encoded in request["sets"]]
+        return torch.no_grad()(model), inputs
+
+    def _tensors(self, encoded: Any) -> list[torch.Tensor]:
+        found: list[torch.Tensor] = []
+
+        def tensor(spec: dict[str, Any]) -> torch.Tensor:
+            found.append(self._look(spec))
+            return found[-1]
+
+        plain.decode(encoded, tensor)
+        return found
+
+    def _constant(self, place: int, view: View) -> torch.Tensor:
+        layout = Layout()
+        spec = layout.place(torch.empty(view[2], dtype=DTYPES[view[4]]))
+        if place < 0 or place + spec.nbytes > len(self.record):
+            raise Fault(Reason.RUNTIME_ERROR, "its record holds a constant that cannot be")
+        return host.look(self.record, Spec(place, spec.shape, spec.stride, spec.dtype, spec.span)).to("cuda")
+
+
+def _same(outputs: list[Any], accepted: list[Any], exact: bool) -> torch.Tensor:
+    """Whether outputs are those that were accepted: bit for bit, or where atomics add in any order, nearly."""
+    right = torch.ones((), dtype=torch.bool, device="cuda")
+    for output, known in zip(outputs, accepted, strict=True):
+        if isinstance(output, torch.Tensor) and output.numel():
+            if exact or not output.is_floating_point():
+                right &= (output.contiguous().view(torch.uint8) == known.contiguous().view(torch.uint8)).all()
+            else:
+                scale = known.float().square().mean().sqrt() + known.float().abs()
+                right &= ((output.float() - known.float()).abs() <= 1e-3 * scale).all()
+    return right
+
+
+def _told(span: Span) -> list[float]:
+    return [span.median, span.low, span.high]
+
+
+def warm_up() -> None:
+    """Make the context and use it once: 0.7 s that no candidate waits for."""
+    x = torch.arange(4096, device="cuda", dtype=torch.float32).view(64, 64)
+    y = (x @ x).double().softmax(-1).half()
+    graph(lambda: y + y).replay()
+    torch.cuda.synchronize()
+
+
+def replay(fds: list[int], _args: dict[str, Any]) -> None:
+    """Answer the judge on the control socket until it closes. Already warm and confined."""
+    sock = socket.socket(fileno=fds[0])
+    channel.send(sock, {"ready": True})
+    replayer = Replayer()
+    while True:
+        request, given = channel.receive(sock)
+        try:
+            with torch.no_grad():
+                reply = replayer.answer(request, given)
+        except BaseException as error:
+            reason, detail = _said(error)
+            reply = {"reason": reason, "detail": detail}
+        channel.send(sock, reply)
+
+
+def _said(error: BaseException) -> tuple[Reason, str]:
+    if isinstance(error, CudaError) or "CUDA error" in str(error):
+        text = str(error).split("\n")[0]
+        outside = "ILLEGAL_ADDRESS" in text or "illegal memory access" in text
+        return (Reason.OUT_OF_BOUNDS if outside else Reason.RUNTIME_ERROR), text
+    if isinstance(error, torch.cuda.OutOfMemoryError):
+        return Reason.OUT_OF_MEMORY, "the GPU's memory is not enough"
+    return classify(error)

@@ -1,0 +1,102 @@
+"""How long a program's work takes on the GPU, and the reference's beside it: one clock, one rule for both.
+
+Each is captured as a CUDA graph for every set of inputs, so that the host's time to launch counts for neither.
+A measurement empties the L2 cache, takes another set of inputs than the one before (other addresses, other
+values), and is of the two in random order. All outputs of the program are compared with those that the judge
+has accepted. It ends when both medians are known well enough, or the time is over.
+"""
+
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+_L2_BYTES = 256 << 20
+_WARM_UP = 5
+_LEAST, _MOST = 30, 400  # measurements of each
+_WIDTH = 0.01  # of the 95 % interval of a median, in parts of it
+
+
+@dataclass(frozen=True)
+class Span:
+    """A median in µs and the ends of its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass
+class Work:
+    """Something to be timed: one graph for each set of inputs.
+
+    `before` is done ahead of each measurement; `check` says whether the outputs for a set are right.
+    """
+
+    graphs: list[torch.cuda.CUDAGraph]
+    before: Callable[[], None] | None = None
+    check: Callable[[int], torch.Tensor] | None = None
+    times_us: list[float] = field(default_factory=list)
+
+
+def graph(run: Callable[[], object]) -> torch.cuda.CUDAGraph:
+    """`run` as a CUDA graph, after two runs that load what it needs. Raises what cannot be captured."""
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(2):
+            run()
+    torch.cuda.current_stream().wait_stream(side)
+    torch.cuda.synchronize()
+    captured = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(captured):
+        run()
+    return captured
+
+
+def measure(works: list[Work], budget_s: float) -> tuple[list[Span], bool]:
+    """The spans of each of `works`, and whether every checked output was right."""
+    sets = len(works[0].graphs)
+    cache = torch.empty(_L2_BYTES // 4, dtype=torch.int32, device="cuda")
+    right = torch.ones((), dtype=torch.bool, device="cuda")
+    end = time.monotonic() + budget_s
+    for index in range(_MOST + _WARM_UP):
+        order = list(works)
+        random.shuffle(order)
+        for work in order:
+            at = index % sets
+            if work.before is not None:
+                work.before()
+            micros = _once(work.graphs[at], cache)
+            if work.check is not None:
+                right &= work.check(at)
+            if index >= _WARM_UP:
+                work.times_us.append(micros)
+        if index >= _WARM_UP + _LEAST and index % 10 == 0:
+            tight = all((s.high - s.low) <= _WIDTH * s.median for s in (span(w.times_us) for w in works))
+            if tight or time.monotonic() > end:
+                break
+    return [span(work.times_us) for work in works], bool(right)
+
+
+def _once(captured: torch.cuda.CUDAGraph, cache: torch.Tensor) -> float:
+    start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    cache.zero_()
+    start.record()
+    captured.replay()
+    stop.record()
+    stop.synchronize()
+    return float(start.elapsed_time(stop)) * 1e3
+
+
+def span(times_us: list[float]) -> Span:
+    """Median with the order statistics that hold it with 95 %, by the binomial distribution's normal approximation."""
+    ordered = sorted(times_us)
+    n = len(ordered)
+    half = 0.98 * math.sqrt(n)
+    low, high = max(0, math.floor(n / 2 - half)), min(n - 1, math.ceil(n / 2 + half))
+    middle = ordered[n // 2] if n % 2 else (ordered[n // 2 - 1] + ordered[n // 2]) / 2
+    return Span(middle, ordered[low], ordered[high])

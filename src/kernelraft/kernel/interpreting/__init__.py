@@ -1,0 +1,1 @@
+"""Triton's interpreter, made fit to judge by: checked addresses, right arithmetic, and a clear no where it has none."""

@@ -1,0 +1,75 @@
+"""What a reference answers for given inputs, exactly: in float64, with the error that it makes in its own type."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from kernelraft.kernel import plain
+from kernelraft.kernel.compare import Expected, error
+from kernelraft.kernel.memory import Unsupported, dtype_name
+
+# An answer may be so many times less exact than PyTorch's own: another order of summation, another exp.
+_SLACK = 4.0
+_MAX_LIMIT = 0.05  # beyond, a reference is too inexact to judge by
+
+
+def answers(model: Any, inputs: list[Any], floors: Mapping[str, float]) -> list[Expected]:
+    """Every output for `inputs`, flat. `floors` are the limits by dtype below which none goes.
+
+    Raises Unsupported where there is no tensor among them, or none could be judged.
+    """
+    values = [_detached(value) for value in plain.leaves(copy.deepcopy(model)(*_copies(inputs)))]
+    if not any(isinstance(value, torch.Tensor) for value in values):
+        raise Unsupported("the reference returns no tensor")
+    exact = _exact(model, inputs, values)
+    return [_expected(value, in_double, floors) for value, in_double in zip(values, exact, strict=True)]
+
+
+def _expected(value: Any, exact: Any, floors: Mapping[str, float]) -> Expected:
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+        return Expected(value)
+    floor = floors.get(dtype_name(value.dtype))
+    if floor is None:
+        raise Unsupported(f"an output of {dtype_name(value.dtype)}: there is no tolerance for it")
+    finite = torch.isfinite(value)
+    own = error(torch.where(finite, value.double(), 0.0), torch.where(finite, exact, 0.0))
+    limit = max(floor, _SLACK * float(own.max()) if own.numel() else 0.0)
+    if limit > _MAX_LIMIT:
+        raise Unsupported(f"the reference in {dtype_name(value.dtype)} is off by {limit / _SLACK:.2g} of its signal")
+    return Expected(value, exact, limit)
+
+
+def _exact(model: Any, inputs: list[Any], values: list[Any]) -> list[Any]:
+    """The outputs in float64; a reference that cannot compute in it is believed as it is."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = plain.leaves(copy.deepcopy(model).double()(*(_double(value) for value in _copies(inputs))))
+    except Exception:
+        found = []
+    finally:
+        torch.set_default_dtype(before)
+    if [_form(value) for value in found] != [_form(value) for value in values]:
+        found = values
+    return [_detached(value).double() if isinstance(value, torch.Tensor) else value for value in found]
+
+
+def _form(value: Any) -> Any:
+    return (value.shape, value.is_floating_point()) if isinstance(value, torch.Tensor) else type(value)
+
+
+def _double(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(_double(part) for part in value)
+    return value.double() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
+
+
+def _detached(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, torch.Tensor) else value
+
+
+def _copies(inputs: list[Any]) -> list[Any]:
+    """Inputs that a reference may change in place."""
+    return [copy.deepcopy(value) for value in inputs]

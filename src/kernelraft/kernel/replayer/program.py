@@ -1,0 +1,307 @@
+"""A trace, executed: buffers, operators of torch, launches."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_leaves
+
+from kernelraft.kernel.faults import Fault
+from kernelraft.kernel.lift import Module, triton_types
+from kernelraft.kernel.memory import DTYPES
+from kernelraft.kernel.trace import ALLOCATE, COPIES, Event, Trace, View, base_name, flat, views
+from kernelraft.records import Reason
+
+_MAX_BYTES = 1 << 40
+_FORMATS = {name: getattr(torch, name) for name in ("contiguous_format", "preserve_format", "channels_last",
+                                                    "channels_last_3d", "strided")}  # fmt: skip
+Constant = Callable[[int, View], torch.Tensor]
+Launch = Callable[[Event, dict[str, Any]], set[int]]  # of an event with its arguments: addresses written
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A piece of a storage: where it begins and how long it is, in bytes."""
+
+    storage: torch.UntypedStorage
+    base: int
+    nbytes: int
+
+    @classmethod
+    def of(cls, tensor: torch.Tensor) -> "Buffer":
+        """The piece that a dense tensor looks at."""
+        size = tensor.element_size()
+        span = _span(list(tensor.shape), list(tensor.stride()))
+        return cls(tensor.untyped_storage(), int(tensor.storage_offset()) * size, span * size)
+
+    @classmethod
+    def whole(cls, storage: torch.UntypedStorage) -> "Buffer":
+        return cls(storage, 0, storage.nbytes())
+
+    def copy(self) -> "Buffer":
+        return Buffer(
+            self.storage.clone(),  # type: ignore[no-untyped-call]
+            self.base,
+            self.nbytes,
+        )
+
+
+class Program:
+    """One candidate's trace with its lifted kernels.
+
+    `constant` reads a value that the recorder kept; `launch` runs a kernel and returns the addresses of the
+    storages that it may have written. Raises Fault for a trace that no recorder writes.
+    """
+
+    def __init__(
+        self, trace: Trace, module: Module, constant: Constant, launch: Launch, *, device: str = "cpu"
+    ) -> None:
+        self.trace, self.module, self.device = trace, module, torch.device(device)
+        self._constant, self._launch = constant, launch
+        self._built: dict[str, Buffer] = {}
+        self._buffers: dict[str, Buffer] = {}
+        self._given: dict[str, torch.Tensor] = {}  # values of the module's state, by buffer
+        self._poison, self._launches = 0xFF, True
+        self.made: set[str] = set()  # buffers that hold what a kernel wrote
+
+    def build(self, arguments: list[torch.Tensor], state: dict[str, torch.Tensor], seed: int) -> None:
+        """Do what the constructor did, with `state` in place of what it would have given these parameters."""
+        self._buffers = {f"arg{n}": Buffer.of(t) for n, t in enumerate(arguments)}
+        self._given = {}
+        values = {self.trace.state[name][0]: (self.trace.state[name], value) for name, value in state.items()}
+        self._given = {buffer: value for buffer, (_, value) in values.items()}
+        self._places = {buffer: view for buffer, (view, _) in values.items()}
+        named = [view[0] for view in self.trace.state.values()]
+        for buffer in {name for name in named if name.startswith("state")} & self._given.keys():
+            self._buffers[buffer] = Buffer.of(self._given[buffer])  # given to a function, not to a module
+        torch.manual_seed(seed)
+        self._execute(self.trace.build)
+        self._built = self._buffers
+        self._given = {}
+        changed = {view[0] for event in flat(self.trace.events, every=True) for view in _written(event)}
+        self._changed = changed & self._built.keys()
+
+    def run(self, inputs: list[torch.Tensor], poison: int, *, launches: bool = True) -> list[Any]:
+        """The outputs of one forward, encoded as in the trace but with tensors in place of views."""
+        self._poison, self._launches = poison, launches
+        self._buffers = dict(self._built)
+        for name in self._changed:  # a forward shall find what the constructor left, each time
+            self._buffers[name] = self.fresh(name)
+        self._buffers |= {f"in{n}": Buffer.of(t) for n, t in enumerate(inputs)}
+        self.made = set()
+        self._execute(self.trace.events)
+        return [self._output(value) for value in _leaves(self.trace.outputs)]
+
+    def tensor(self, view: View) -> torch.Tensor:
+        """The tensor that a view looks at. Raises Fault where it lies outside of its buffer."""
+        match view:
+            case [str(name), int(offset), list(shape), list(stride), str(kind)] if kind in DTYPES:
+                buffer, dtype = self._buffers.get(name), DTYPES[kind]
+            case _:
+                raise _forged("a view")
+        if buffer is None:
+            raise _forged(f"buffer {name[:20]}")
+        if offset < 0 or len(shape) != len(stride) or any(type(n) is not int or n < 0 for n in (*shape, *stride)):
+            raise _forged("a shape")
+        if (offset + _span(shape, stride)) * dtype.itemsize > buffer.nbytes:
+            raise _forged("a view outside of its buffer")
+        first = buffer.base // dtype.itemsize + offset
+        return torch.empty(0, dtype=dtype, device=self.device).set_(buffer.storage, first, shape, stride)
+
+    def _execute(self, events: list[Event]) -> None:
+        for event in events:
+            match event:
+                case ["op", str(operator), list(args), dict(kwargs), list(made), *_]:
+                    self._operate(operator, args, kwargs, made)
+                case ["data", view, value]:
+                    self._put(view, value)
+                case ["launch", str(), dict(), list(), dict(), *_]:
+                    self._start(event)
+                case ["choose", [first, *_]]:
+                    self._execute(first)
+                case _:
+                    raise _forged("an event")
+
+    def _operate(self, operator: str, args: list[Any], kwargs: dict[str, Any], made: list[View]) -> None:
+        name = base_name(operator)
+        if name in ALLOCATE:
+            for view in made:
+                self._allocate(view)
+            return
+        known = [view for view in made if view[0] in self._buffers]
+        if any(view[0] in self._given for view in known):
+            return  # its values are given: they are not to be drawn or set again
+        function = _resolve(operator)
+        given = {key: self._value(value) for key, value in kwargs.items()}
+        if not list(views(args)) and _takes_device(function):
+            given["device"] = self.device
+        result = function(*(self._value(value) for value in args), **given)
+        tensors = [t for t in tree_leaves(result) if isinstance(t, torch.Tensor)]
+        if len(tensors) != len(made):
+            raise _forged("an operator's results")
+        for view, tensor in zip(made, tensors, strict=True):
+            self._keep(view, tensor)
+        self._follow(name, args, made)
+
+    def _keep(self, view: View, tensor: torch.Tensor) -> None:
+        if view[0] in self._buffers:
+            return  # changed in place
+        if (list(tensor.shape), list(tensor.stride()), tensor.storage_offset()) != (view[2], view[3], view[1]):
+            raise _forged("an operator's result")
+        self._buffers[view[0]] = Buffer.whole(tensor.untyped_storage())
+        self._give(view[0])
+
+    def _follow(self, name: str, args: list[Any], made: list[View]) -> None:
+        """A copy of what a kernel wrote counts as written by it."""
+        sources = {view[0] for view in views(args[1:] if name == "copy_" else args)}
+        for view in made:
+            if name in COPIES and sources & self.made:
+                self.made.add(view[0])
+
+    def _allocate(self, view: View) -> None:
+        match view:
+            case [str(name), 0, list(shape), list(stride), str(kind)] if kind in DTYPES:
+                nbytes = _span(shape, stride) * DTYPES[kind].itemsize
+            case _:
+                raise _forged("an allocation")
+        if name in self._buffers or nbytes > _MAX_BYTES:
+            raise _forged("an allocation")
+        self._buffers[name] = self.allocate(nbytes, self._poison & 1 if kind == "bool" else self._poison)
+        self._give(name)
+
+    def fresh(self, name: str) -> Buffer:
+        """What the constructor left in a buffer, for one forward to change."""
+        return self._built[name].copy()
+
+    def allocate(self, nbytes: int, poison: int) -> Buffer:
+        """Fresh memory, every byte of it `poison`."""
+        return Buffer.whole(torch.full((nbytes,), poison, dtype=torch.uint8, device=self.device).untyped_storage())
+
+    def _put(self, view: View, value: Any) -> None:
+        if view[0] not in self._buffers:
+            self._allocate([view[0], 0, *view[2:]])
+        if view[0] in self._given:
+            return
+        match value:
+            case ["same", bool() | int() | float() as number]:
+                self.tensor(view).fill_(number)
+            case ["same", ["number", str(text)]]:
+                self.tensor(view).fill_(float(text))
+            case ["at", int(place)]:
+                self.tensor(view).copy_(self._constant(place, view))
+            case _:
+                raise _forged("a constant")
+
+    def _give(self, buffer: str) -> None:
+        if buffer in self._given:
+            self.tensor(self._places[buffer]).copy_(self._given[buffer])
+
+    def _start(self, event: Event) -> None:
+        if not self._launches:
+            return
+        written = self._launch(event, {name: self._argument(value) for name, value in event[2].items()})
+        for view in views(event[2]):
+            if self._buffers[view[0]].storage.data_ptr() in written:
+                self.made.add(view[0])
+
+    def _argument(self, value: Any) -> Any:
+        match value:
+            case ["tensor", view]:
+                return self.tensor(view)
+            case ["reinterpret", base, str(name)]:
+                import triton
+
+                if name not in triton_types():
+                    raise _forged("a type")
+                return triton.reinterpret(self._argument(base), triton_types()[name])
+            case ["tuple", *parts]:
+                return tuple(self._argument(part) for part in parts)
+            case ["descriptor", base, list(shape), list(strides), list(block), str(padding)]:
+                from triton.tools.tensor_descriptor import TensorDescriptor
+
+                return TensorDescriptor(self._argument(base), shape, strides, block, padding)
+        return self.module.value(value)
+
+    def _value(self, value: Any) -> Any:
+        """An operator's argument."""
+        match value:
+            case None | bool() | int() | float() | str():
+                return value
+            case ["tensor", view]:
+                return self.tensor(view)
+            case ["number", str(text)]:
+                return float(text)
+            case ["scalar", number, str(kind)] if kind in DTYPES:
+                return torch.tensor(self._value(number), dtype=DTYPES[kind])
+            case ["dtype", str(name)] if name in DTYPES:
+                return DTYPES[name]
+            case ["format", str(name)] if name in _FORMATS:
+                return _FORMATS[name]
+            case ["device"]:
+                return self.device
+            case ["list", *parts]:
+                return [self._value(part) for part in parts]
+        raise _forged("an argument")
+
+    def _output(self, value: Any) -> Any:
+        match value:
+            case ["tensor", view]:
+                if self._launches and view[0] not in self.made and not view[0].startswith("in") and prod(view[2]):
+                    raise Fault(Reason.NOT_TRITON, "an output was not written by a Triton kernel")
+                return self.tensor(view)
+            case ["host"]:
+                raise Fault(Reason.NOT_TRITON, "an output lies on the host: no kernel can have written it")
+            case ["other", str(name)]:
+                return ["other", name]
+            case ["number", str(text)]:
+                return float(text)
+            case None | bool() | int() | float():
+                return value
+            case str():
+                return ["other", "str"]
+        raise _forged("an output")
+
+
+def _leaves(value: Any) -> Iterable[Any]:
+    match value:
+        case ["tuple", *parts]:
+            for part in parts:
+                yield from _leaves(part)
+        case ["dict", *pairs]:
+            for _, part in pairs:
+                yield from _leaves(part)
+        case _:
+            yield value
+
+
+def _written(event: Event) -> Iterable[View]:
+    """Views that an event may write to."""
+    if event[0] == "launch":
+        return views(event[2])
+    return event[4] if event[0] == "op" else []
+
+
+def _span(shape: list[int], stride: list[int]) -> int:
+    return 1 + sum((n - 1) * step for n, step in zip(shape, stride, strict=True)) if prod(shape) else 0
+
+
+def _resolve(operator: str) -> Any:
+    if operator == "init.trunc_normal_":
+        return torch.nn.init.trunc_normal_
+    parts = operator.split(".")
+    if len(parts) != 3 or parts[0] not in ("aten", "prims") or any(part.startswith("__") for part in parts):
+        raise _forged("an operator")
+    packet = getattr(getattr(torch.ops, parts[0]), parts[1], None)
+    if packet is None or parts[2] not in packet.overloads():
+        raise _forged("an operator")
+    return getattr(packet, parts[2])
+
+
+def _takes_device(function: Any) -> bool:
+    return hasattr(function, "_schema") and any(argument.name == "device" for argument in function._schema.arguments)
+
+
+def _forged(what: str) -> Fault:
+    return Fault(Reason.RUNTIME_ERROR, f"its record holds {what} that cannot be")

@@ -1,0 +1,110 @@
+"""The replayer's process on a CPU: a recorded trace, lifted kernels in Triton's interpreter, no host code."""
+
+import json
+import socket
+from functools import partial
+from typing import Any
+
+import torch
+
+from kernelraft.kernel import channel, plain
+from kernelraft.kernel.faults import Fault, classify
+from kernelraft.kernel.interpreting import interpreter
+from kernelraft.kernel.lift import Module
+from kernelraft.kernel.memory import Layout, Spec, look, mapped, put
+from kernelraft.kernel.replayer.program import Program
+from kernelraft.kernel.sources import show_lines
+from kernelraft.kernel.trace import Event, Trace, View
+from kernelraft.records import Reason
+
+
+class Replayer:
+    """One program; `answer` handles one request of the judge."""
+
+    def __init__(self, fds: list[int]) -> None:
+        self.inputs, self.outputs, self.record = (mapped(fd) for fd in fds)
+        self.program: Program | None = None
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what `request["op"]` says. Raises what the program causes."""
+        return self._load(request) if request["op"] == "load" else self._run(request)
+
+    def _load(self, request: dict[str, Any]) -> dict[str, Any]:
+        at, size = request["source"]
+        source = self.inputs[at : at + size].decode()
+        show_lines(source)
+        at, size = request["trace"]
+        trace = Trace(**json.loads(self.record[at : at + size]))
+        state = {name: look(self.inputs, Spec(**spec)) for name, spec in request["state"].items()}
+        module = Module(source, trace.kernels)
+        self.program = Program(trace, module, self._constant, partial(launch, module))
+        self.program.build(self._tensors(request["init"]), state, request["seed"])
+        return {}
+
+    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self.program is not None
+        outputs = self.program.run(self._tensors(request["inputs"]), request["poison"])
+        return {"outputs": hand_over(outputs, self.outputs)}
+
+    def _tensors(self, encoded: Any) -> list[torch.Tensor]:
+        """The tensors among arguments, in order: the recorder numbered them so."""
+        found: list[torch.Tensor] = []
+
+        def tensor(spec: dict[str, Any]) -> torch.Tensor:
+            found.append(look(self.inputs, Spec(**spec)))
+            return found[-1]
+
+        plain.decode(encoded, tensor)
+        return found
+
+    def _constant(self, place: int, view: View) -> torch.Tensor:
+        layout = Layout()
+        spec = layout.place(torch.empty(view[2], dtype=getattr(torch, view[4])))
+        if place < 0 or place + spec.nbytes > len(self.record):
+            raise Fault(Reason.RUNTIME_ERROR, "its record holds a constant that cannot be")
+        return look(self.record, Spec(place, spec.shape, spec.stride, spec.dtype, spec.span))
+
+
+def launch(module: Module, event: Event, arguments: dict[str, Any]) -> set[int]:
+    """Run a kernel in the interpreter; the addresses of the storages that it stored to."""
+    kernel, grid, options = module[event[1]], event[3], event[4]
+    record = interpreter.record
+    record.written.clear()
+    kernel[tuple(grid)](**arguments, **options)
+    if record.fault:
+        raise record.fault
+    return set(record.written)
+
+
+def hand_over(outputs: list[Any], memory: Any) -> list[Any]:
+    """Copy the tensors to the shared memory; what to tell the judge of each output."""
+    layout = Layout()
+    told: list[Any] = []
+    for value in outputs:
+        if isinstance(value, torch.Tensor):
+            dense = value.detach().contiguous()
+            spec = layout.place(dense)
+            if layout.size <= len(memory):  # else: too large, and the shape says so
+                put(memory, dense, spec)
+            told.append(["tensor", spec.plain()])
+        else:
+            told.append(value)
+    return told
+
+
+def replay(fds: list[int], _args: dict[str, Any]) -> None:
+    """Answer the judge on fds [control, inputs, outputs, record] until it closes. Already confined."""
+    sock = socket.socket(fileno=fds[0])
+    replayer = Replayer(fds[1:])
+    while True:
+        request, _ = channel.receive(sock)
+        try:
+            reply = replayer.answer(request)
+        except BaseException as error:
+            reply = _failed(interpreter.record.fault or error)
+        channel.send(sock, reply)
+
+
+def _failed(error: BaseException) -> dict[str, Any]:
+    reason, detail = classify(error)
+    return {"reason": reason, "detail": detail}
