@@ -219,7 +219,7 @@ FRAUD = {
     "no_launch": (RELU, model("return torch.empty_like(x)"), "NOT_TRITON"),
     "constant": (RELU, _kernel("tl.maximum(x, 0.0)", "x * 0.0"), "WRONG_VALUE"),
     "copy": (RELU, _kernel("tl.maximum(x, 0.0)", "x"), "WRONG_VALUE"),
-    "half_of_the_work": (RELU, _kernel("x, 0.0), mask=mask", "x, 0.0), mask=mask & (offs < 100)"), "WRONG_VALUE"),
+    "half_of_the_work": (RELU, _kernel("x, 0.0), mask=mask", "x, 0.0), mask=mask & (offs < 100)"), "NOT_TRITON"),
     "no_op": (RELU, _kernel("mask=mask)\n\n", "mask=mask & False)\n\n"), "NOT_TRITON"),
     "nan": (RELU, _kernel("tl.maximum(x, 0.0)", "x * float('nan')"), "WRONG_VALUE"),
     "off_by_one_per_mille": (RELU, _kernel("tl.maximum(x, 0.0)", "tl.maximum(x, 0.0) * 1.001"), "WRONG_VALUE"),

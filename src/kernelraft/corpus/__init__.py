@@ -5,6 +5,8 @@
     hostile/NAME.py   also "# category: ..." and "# expect: NOT_TRITON or WRONG_VALUE"; "expect: pass" where the
                       attack has no effect and the kernels are right: it gains what they are worth
 
+A fourth line "# gpu: pass" marks what only the interpreter sees, and what comes out right on a GPU.
+
 Text, never imported. Hostile ones are bounded in count, memory and time by their own code.
 """
 
@@ -27,6 +29,7 @@ class Program:
     category: str
     expect: frozenset[Reason | None]
     code: str
+    right_on_gpu: bool = False
 
     @property
     def reference(self) -> str:
@@ -38,6 +41,8 @@ class Program:
 
     def fault(self, verdict: Verdict) -> str:
         """What is wrong with this verdict, "" where it is as expected."""
+        if self.right_on_gpu and verdict.device != "cpu" and verdict.status is Status.PASS:
+            return ""
         if verdict.reason in self.expect and (verdict.status is Status.PASS) == (verdict.reason is None):
             return ""
         wanted = " or ".join(sorted(str(reason or "pass") for reason in self.expect))
@@ -60,11 +65,11 @@ def read(path: Path) -> Program:
     code = path.read_bytes().decode("utf-8", "surrogateescape")
     header = dict(
         line.removeprefix("# ").split(": ", 1)
-        for line in code.split("\n")[:3]
+        for line in code.split("\n")[:4]
         if line.startswith("# ") and ": " in line
     )
     if path.parent.name == "honest":
         return Program(path.stem, header["task"], "honest", frozenset({None}), code)
     reasons = (word for word in header["expect"].split(" or "))
     expect = frozenset(None if word == "pass" else Reason(word) for word in reasons)
-    return Program(path.stem, header["task"], header["category"], expect, code)
+    return Program(path.stem, header["task"], header["category"], expect, code, header.get("gpu") == "pass")

@@ -14,13 +14,13 @@ from kernelraft.kernel.faults import FILE, Fault, tidy
 from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.lift import constants, place
 from kernelraft.kernel.memory import DTYPES, mapped, sealed
-from kernelraft.kernel.trace import Event, flat
+from kernelraft.kernel.trace import Event, picked
 from kernelraft.records import Reason
 
 _CODE_BYTES = 64 << 20  # of all launches and targets of a candidate together
 _BINARY_BYTES = 1 << 26
 MAX_LAUNCHES = 64  # distinct ones; each is compiled for every target
-MAX_CONFIGS = 8  # of one @triton.autotune; spread over all of them
+MAX_CONFIGS = 8  # of one @triton.autotune
 
 Launch = list[Any]
 
@@ -36,10 +36,16 @@ class Built:
 
 
 class Forms:
-    """Which launches of a source need code of their own: those that differ in more than addresses and numbers."""
+    """Which launches of a source need code of their own: those that differ in more than addresses and numbers.
+
+    `atomic` is whether its kernels may add in any order.
+    """
 
     def __init__(self, source: str) -> None:
-        self._constants = constants(ast.parse(source, FILE))
+        tree = ast.parse(source, FILE)
+        self._constants = constants(tree)
+        names = (getattr(node, "attr", None) or getattr(node, "id", "") for node in ast.walk(tree))
+        self.atomic = any(isinstance(name, str) and name.startswith("atomic_") for name in names)
 
     def launch(self, event: Event) -> Launch:
         """What the compiler needs of a launch: no address, no size of the grid."""
@@ -52,26 +58,35 @@ class Forms:
         return json.dumps(self.launch(event))
 
 
-def groups(events: list[Event], forms: Forms) -> list[list[Launch]]:
-    """The distinct launches, those of one choice together: of these, one must compile.
+def configurations(events: list[Event]) -> int:
+    """How many configurations are tried: of the choice that has the most, MAX_CONFIGS at most."""
+    return min(MAX_CONFIGS, max((len(event[1]) for event in events if event[0] == "choose"), default=1))
+
+
+def groups(events: list[Event], forms: Forms, pick: int) -> list[list[Launch]]:
+    """The distinct launches, each alone; of a choice the one that is picked, and then the others as advice.
 
     Raises Fault where there are too many.
     """
     found: dict[str, list[Launch]] = {}
-    for event in events:
-        if event[0] == "choose":
-            step = max(1, -(-len(event[1]) // MAX_CONFIGS))
-            alternatives = [
-                forms.launch(e) for part in event[1][::step] for e in flat(part, every=True) if e[0] == "launch"
-            ]
-        elif event[0] == "launch":
-            alternatives = [forms.launch(event)]
-        else:
-            continue
-        found.setdefault(json.dumps(alternatives), alternatives)
+    for event in picked(events, pick):
+        if event[0] == "launch":
+            launch = forms.launch(event)
+            found.setdefault(json.dumps(launch), [launch])
     if len(found) > MAX_LAUNCHES:
         raise Fault(Reason.RUNTIME_ERROR, f"more than {MAX_LAUNCHES} distinct launches")
-    return [group for group in found.values() if group]
+    return list(found.values())
+
+
+def merged(before: dict[str, Built], now: dict[str, Built]) -> dict[str, Built]:
+    """What is known of each target of two builds: the first that went wrong, else the most that is used."""
+    if not before or any(built.said != "ok" for built in before.values()):
+        return now
+    return {target: _larger(before[target], built) if built.said == "ok" else built for target, built in now.items()}
+
+
+def _larger(a: Built, b: Built) -> Built:
+    return Built("ok", *(max(getattr(a, n) or 0, getattr(b, n) or 0) for n in ("registers", "spills", "shared")))
 
 
 def _form(value: Any, *, exact: bool) -> Any:
@@ -117,6 +132,8 @@ class Builder:
     ) -> dict[str, Built]:
         """For each target the first that went wrong, or the most that a launch uses. Raises Fault."""
         launches = [launch for group in wanted for launch in group]
+        if not launches:
+            return {target: Built("ok", 0, 0, 0) for target in self._targets}
         inputs, outputs = self._inputs(code, kernels, launches), sealed("code", _CODE_BYTES)
         try:
             request = {"op": "compile", "source": [0, len(code)], "launches": self._size, "count": len(launches)}

@@ -2,6 +2,7 @@
 
 import array
 import json
+import os
 import socket
 import struct
 from typing import Any
@@ -39,10 +40,12 @@ def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]]:
         raise Lost(str(error) or "time-out") from error
     try:
         message = json.loads(data)
+        if not isinstance(message, dict):
+            raise ValueError(type(message).__name__)
     except (ValueError, RecursionError) as error:
+        for fd in fds:
+            os.close(fd)
         raise Lost("garbage" if data else "end of file") from error
-    if not isinstance(message, dict):
-        raise Lost("garbage")
     return message, list(fds)
 
 

@@ -101,7 +101,9 @@ class Child:
         for fd in fds:
             os.close(fd)
         if "reason" in reply:
-            if reply["reason"] not in (_REPORTABLE if self._trusted else _CLAIMABLE):
+            if not isinstance(reply["reason"], str) or reply["reason"] not in (
+                _REPORTABLE if self._trusted else _CLAIMABLE
+            ):
                 raise Fault(Reason.RUNTIME_ERROR, "its process sent a malformed answer")
             raise Fault(Reason(reply["reason"]), tidy(str(reply.get("detail"))))
         return reply
@@ -132,7 +134,8 @@ class Child:
             return Fault(Reason.TIMEOUT, f"not done after {self._deadline.seconds:g} s")
         if number == signal.SIGKILL:  # nobody else sends it but the kernel, to free memory
             return Fault(Reason.OUT_OF_MEMORY, "killed for its use of memory")
-        return Fault(Reason.RUNTIME_ERROR, f"killed by {signal.Signals(number).name}")
+        known = {s.value: s.name for s in signal.Signals}
+        return Fault(Reason.RUNTIME_ERROR, f"killed by {known.get(number, f'signal {number}')}")
 
     def log(self, size: int = 4000) -> str:
         """The start of what the child printed."""

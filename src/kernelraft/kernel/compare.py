@@ -8,6 +8,8 @@ import torch
 from kernelraft.kernel.memory import dtype_name
 from kernelraft.records import Reason
 
+_SAME_SIZE = 10.0  # times the limit, of an element's own size
+_FEW = 0.1  # of all elements may be off by more than that: sums of both signs nearly cancel
 Difference = tuple[Reason, str]
 
 
@@ -16,12 +18,14 @@ class Expected:
     """One output of a reference.
 
     `value` has the shape and dtype that an answer must have. Of a floating-point output, `exact` is the value
-    in float64 and `limit` the largest `error` that an answer may have.
+    in float64, `limit` the largest `error` that an answer may have, and `distant` the share of the reference's
+    own elements that are off by much of their own size.
     """
 
     value: Any
     exact: torch.Tensor | None = None
     limit: float = 0.0
+    distant: float = 0.0
 
 
 def error(output: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
@@ -32,7 +36,8 @@ def error(output: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
     """
     finite = torch.isfinite(exact)
     signal = exact[finite]
-    rms = float(signal.square().mean().sqrt()) if signal.numel() else 0.0
+    top = float(signal.abs().max()) if signal.numel() else 0.0  # divided by first: squares leave the type's range
+    rms = top * float((signal / top).square().mean().sqrt()) if top else 0.0
     relative = (output.double() - exact).abs() / (max(rms, 1e-300) + exact.abs())
     return torch.where(finite, relative, 0.0)
 
@@ -61,7 +66,18 @@ def difference(output: Any, expected: Expected) -> Difference | None:
         return _describe(wrong, output, want)
     found = error(o, r)
     wrong = found > expected.limit
-    return _describe(wrong, output, want, found) if bool(wrong.any()) else None
+    if bool(wrong.any()):
+        return _describe(wrong, output, want, found)
+    far = distant(o, r, expected.limit)
+    if float(far.double().mean()) > expected.distant + _FEW:
+        return _describe(far, output, want)
+    return None
+
+
+def distant(output: torch.Tensor, exact: torch.Tensor, limit: float) -> torch.Tensor:
+    """Which elements are off by much of their own size; `error` lets pass what is small beside the signal."""
+    off = (output - exact).abs() > _SAME_SIZE * limit * exact.abs()
+    return off & torch.isfinite(exact) & (exact != 0)
 
 
 def _describe(

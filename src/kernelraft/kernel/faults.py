@@ -8,6 +8,8 @@ from types import FrameType
 from kernelraft.records import Reason
 
 FILE = "candidate.py"  # what the candidate's code object is called; no such file exists
+KERNELS = "kernel_"  # files, in memory too, that hold a kernel each; see lift.write_out
+ORIGIN: dict[str, dict[int, int]] = {}  # of such a file: its lines -> the candidate's lines
 MAX_DETAIL = 500
 _PATH = re.compile(r"(?<![\w.])/(?:[\w.+-]+/)+")
 _NO_MEMORY = re.compile(r"can't allocate memory|Unable to allocate|Cannot allocate memory", re.I)
@@ -41,13 +43,21 @@ def classify(error: BaseException) -> tuple[Reason, str]:
 
 def _where(error: BaseException) -> str:
     """' (line 12 in kernel: x = tl.load(p))': the innermost line of the candidate's own."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == FILE]
-    return f" (line {frames[-1].lineno} in {frames[-1].name}: {frames[-1].line})" if frames else ""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == FILE or f.filename in ORIGIN]
+    if not frames:
+        return ""
+    last = frames[-1]
+    return f" (line {_own_line(last.filename, last.lineno or 0)} in {last.name}: {last.line})"
+
+
+def _own_line(file: str, line: int) -> int:
+    """The line of the candidate's file."""
+    return ORIGIN.get(file, {}).get(line, line)
 
 
 def line_now() -> str:
     """'line 12', where the candidate's code stands at this moment."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename != FILE:
+    while frame is not None and frame.f_code.co_filename != FILE and frame.f_code.co_filename not in ORIGIN:
         frame = frame.f_back
-    return f"line {frame.f_lineno}" if frame else "its code"
+    return f"line {_own_line(frame.f_code.co_filename, frame.f_lineno)}" if frame else "its code"

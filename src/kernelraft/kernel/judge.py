@@ -4,20 +4,23 @@ import ast
 import json
 import socket
 from collections import OrderedDict
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from kernelraft.kernel import channel, linux, policy
 from kernelraft.kernel.arena import Arena
-from kernelraft.kernel.build import Builder, Built, Forms, Launch, groups
+from kernelraft.kernel.build import Builder, Built, Forms, Launch, configurations, groups, merged
 from kernelraft.kernel.child import Child, Deadline
 from kernelraft.kernel.faults import Fault, tidy
 from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.lift import literals
 from kernelraft.kernel.memory import Unsupported
-from kernelraft.kernel.recording import InProcess, recorded, state_fits
+from kernelraft.kernel.recording import InProcess, fitting, recorded
 from kernelraft.kernel.reference import Problem
 from kernelraft.kernel.shrink import Shrunk, granularity, shrink
+from kernelraft.kernel.trace import Trace
 from kernelraft.kernel.trying import try_all
 from kernelraft.records import ABSTAIN_REASONS, Reason, Status
 
@@ -44,6 +47,7 @@ class Settings:
     secret: str
     advisory: list[str] = field(default_factory=list)
     in_process: str = "refuse"
+    allow_torch: bool = False
     device: str = "cpu"
     time: bool = True
     time_budget_s: float = 2.0
@@ -64,8 +68,10 @@ class Progress:
     times: dict[str, float] = field(default_factory=dict)
 
 
-def judge(fds: list[int], args: dict[str, Any]) -> None:
-    """Answer jobs on fds [main, run zygote, compile zygote, GPU zygote if there is one] until the main process closes.
+def judge(fds: list[int], _args: dict[str, Any]) -> None:
+    """Take the settings, then answer jobs, until the main process closes.
+
+    The descriptors are those of the main process and of zygotes: "run", "compile", and "gpu" where there is one.
 
     A fault of the judge or the machine is answered with "lost": it is no verdict.
     """
@@ -73,7 +79,7 @@ def judge(fds: list[int], args: dict[str, Any]) -> None:
     main, *zygotes = (socket.socket(fileno=fd) for fd in fds)
     for sock in zygotes:
         sock.settimeout(_ANSWER_S)
-    bench = _bench(Settings(**args), [Client(sock) for sock in zygotes])
+    bench = _bench(Settings(**channel.receive_stream(main)), [Client(sock) for sock in zygotes])
     while True:
         job = channel.receive_stream(main)
         try:
@@ -105,7 +111,7 @@ class Bench:
         small: Shrunk | None = None
         tree: ast.Module | None = None
         try:
-            tree = policy.check_syntax(code)
+            tree = policy.check_syntax(code, allow_torch=self.settings.allow_torch)
             small = self._small(reference, granularity(tree))
             problem = self._problem(small.source)
             self._judge(problem, code, progress, Deadline(self.settings.timeout_s))
@@ -143,43 +149,71 @@ class Bench:
 
     def _judge(self, problem: Problem, code: str, progress: Progress, end: Deadline) -> None:
         try:
-            kernels, wanted = self._replay(problem, code.encode(), end)
+            for form, indices in problem.forms().items():
+                with self._recorded(problem, form, code.encode(), DEVICE, end) as (trace, fd, at):
+                    recorded_here = (trace, fd, at, indices)
+                    for pick in range(configurations(trace.events)):
+                        if self._replay(problem, code.encode(), recorded_here, pick, progress, end):
+                            break
         except InProcess as why:
             progress.mode, progress.why = "in_process", str(why)
             policy.check(code)
             kernels, wanted = self._in_process(problem, code.encode(), end)
+            progress.correct = True
+            self._build(code.encode(), kernels, wanted, progress, end)
+
+    def _replay(
+        self, problem: Problem, code: bytes, recorded_here: Any, pick: int, progress: Progress, end: Deadline
+    ) -> bool:
+        """Run the trace on every trial with one configuration of its choices, then compile that; whether it compiles.
+
+        The others are tried on the first trial: which is the fastest, only a GPU finds out.
+        """
+        trace, fd, at, indices = recorded_here
+        fit = fitting(trace, problem)
+        trials = [fit.case.trials[n] for n in indices]
+        forms = Forms(code.decode())
+        wanted = groups([*trace.build, *trace.events], forms, pick)
+        with (
+            Arena(problem, code) as arena,
+            Child(self.run, "replay", [*arena.fds, fd], self.settings.memory_mib, end) as child,
+        ):
+            load = {"op": "load", "source": [0, len(code)], "trace": at, "seed": problem.seed(fit.draws)}
+            load |= {"allow_torch": self.settings.allow_torch, "pick": pick}
+            specs = {own: arena.state[name] for own, name in fit.state.items()}
+            child.ask({**load, "init": arena.init, "state": specs})
+            try_all(child.ask, arena, trials, exact=not forms.atomic)
+            for other in range(configurations(trace.events)):
+                if other != pick:
+                    child.ask({**load, "init": arena.init, "state": specs, "pick": other})
+                    try_all(child.ask, arena, trials[:1], exact=False, again=False)
         progress.correct = True
-        progress.compiled = False
+        return self._build(code, trace.kernels, wanted, progress, end)
+
+    def _build(
+        self, code: bytes, kernels: dict[str, Any], wanted: list[list[Launch]], progress: Progress, end: Deadline
+    ) -> bool:
         builder = Builder(self.compiling, [*self.settings.targets, *self.settings.advisory], self.settings.memory_mib)
-        progress.targets = builder.build(code.encode(), kernels, wanted, end)
+        progress.targets = merged(progress.targets, builder.build(code, kernels, wanted, end))
         progress.compiled = all(progress.targets[target].said == "ok" for target in self.settings.targets)
+        return progress.compiled
+
+    def crowded(self, problems: Collection[Problem | Unsupported]) -> bool:
+        """Whether the oldest is to be forgotten."""
+        return len(problems) > _KEPT
 
     def make_problem(self, source: str) -> Problem:
         """The reference, executed where this judge compares. Raises Unsupported."""
         s = self.settings
         return Problem(source, s.trials, s.tolerances, s.secret)
 
-    def _replay(self, problem: Problem, code: bytes, end: Deadline) -> tuple[dict[str, Any], list[list[Launch]]]:
-        """Record the candidate for each form of inputs, run the trace on every trial; its kernels and launches."""
-        memory_mib = self.settings.memory_mib
-        kernels: dict[str, Any] = {}
-        wanted: dict[str, list[Launch]] = {}
-        launches = Forms(code.decode())
-        for form, indices in problem.forms().items():
-            with recorded(self.compiling, problem, json.loads(form), code, DEVICE, memory_mib, end) as (trace, fd, at):
-                case = problem.case(loaded=state_fits(trace, problem))
-                state = case.state if state_fits(trace, problem) else {}
-                with (
-                    Arena(problem, code) as arena,
-                    Child(self.run, "replay", [*arena.fds, fd], memory_mib, end) as child,
-                ):
-                    load = {"op": "load", "source": [0, len(code)], "trace": at, "seed": problem.seed("model")}
-                    specs = {name: spec for name, spec in arena.state.items() if name in state}
-                    child.ask({**load, "init": arena.init, "state": specs})
-                    try_all(child.ask, arena, [case.trials[n] for n in indices])
-            kernels |= trace.kernels
-            wanted |= {json.dumps(group): group for group in groups(trace.events, launches)}
-        return kernels, list(wanted.values())
+    def _recorded(
+        self, problem: Problem, form: str, code: bytes, device: dict[str, Any], end: Deadline
+    ) -> AbstractContextManager[tuple[Trace, int, list[int]]]:
+        memory_mib, allow_torch = self.settings.memory_mib, self.settings.allow_torch
+        return recorded(
+            self.compiling, problem, json.loads(form), code, device, memory_mib, end, allow_torch=allow_torch
+        )
 
     def _in_process(self, problem: Problem, code: bytes, end: Deadline) -> tuple[dict[str, Any], list[list[Launch]]]:
         """Run the candidate's own host code on every trial; the kernels and launches that it claims."""
@@ -188,9 +222,9 @@ class Bench:
         with Arena(problem, code) as arena, Child(self.run, "trial", arena.fds, self.settings.memory_mib, end) as child:
             reply = child.ask({**load, "init": arena.init, "state": arena.state})
             case = problem.case(loaded=bool(reply.get("loaded")))
-            reply = try_all(child.ask, arena, case.trials)
+            reply = try_all(child.ask, arena, case.trials, exact=True)
         try:
-            return dict(reply["kernels"]), groups(reply["launches"], Forms(code.decode()))
+            return dict(reply["kernels"]), groups(reply["launches"], Forms(code.decode()), 0)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
             raise Fault(Reason.RUNTIME_ERROR, "its process sent a malformed answer") from None
 
@@ -199,10 +233,10 @@ class Bench:
             try:
                 self._problems[source] = self.make_problem(source)
             except Unsupported as error:
-                self._problems[source] = error
+                self._problems[source] = Unsupported(str(error))  # without its frames, which hold tensors
         self._problems.move_to_end(source)
         found = self._problems[source]
-        if len(self._problems) > _KEPT:
+        while self.crowded(self._problems.values()):
             self._problems.popitem(last=False)
         if isinstance(found, Unsupported):
             raise found
@@ -227,7 +261,7 @@ def verdict(progress: Progress, reason: Reason | None, detail: str) -> Answer:
     status = Status.PASS if reason is None else Status.ABSTAIN if reason in ABSTAIN_REASONS else Status.FAIL
     targets = {target: asdict(built) for target, built in progress.targets.items()}
     return {
-        "status": status, "reason": reason, "detail": detail, "compiled": progress.compiled,
+        "status": status, "reason": reason, "detail": tidy(detail), "compiled": progress.compiled,
         "correct": progress.correct, "targets": targets, "mode": progress.mode, "device": progress.device,
         "speedup": progress.speedup, "times": progress.times,
     }  # fmt: skip

@@ -7,22 +7,20 @@ Triton's interpreter, to which a kernel is plain Python, nor its compiler runs a
 import ast
 import copy
 import importlib
+import linecache
 import math
-import types
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from kernelraft.kernel.faults import FILE, Fault
+from kernelraft.kernel.faults import FILE, KERNELS, ORIGIN, Fault
 from kernelraft.records import Reason
 
 LIBRARIES = (
     "triton", "triton.language", "triton.language.math", "triton.language.extra", "triton.language.extra.libdevice",
     "triton.language.extra.cuda", "triton.language.extra.cuda.libdevice", "math",
 )  # fmt: skip
-BUILTINS = frozenset(
-    {"range", "min", "max", "int", "float", "bool", "abs", "len", "print", "tuple", "isinstance", "slice", "str"}
-)
+BUILTINS = frozenset({"range", "min", "max", "int", "float", "bool", "abs", "len", "print", "tuple", "slice", "str"})
 _STATEMENTS = (
     ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Try, ast.TryStar, ast.Lambda, ast.ClassDef, ast.Yield,
     ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.AsyncFunctionDef, ast.Delete, ast.Raise,
@@ -30,6 +28,7 @@ _STATEMENTS = (
 )  # fmt: skip
 _HIDDEN = {"handle", "data", "core", "semantic", "standard", "random", "runtime", "compiler", "backends", "target_info"}
 
+SPECIAL: dict[str, Any] = {}  # what a process has in place of builtins
 Place = tuple[str, int]  # a function's name and the first line of its decorators
 
 
@@ -75,12 +74,18 @@ def triton_types() -> dict[str, Any]:
 def check(node: ast.FunctionDef) -> None:
     """Raises Fault (COMPILE_ERROR) where the function is no kernel's: Triton would refuse it too."""
     inside = [*node.body, *node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
+    defaults = [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
+    for part in (n for root in defaults for n in ast.walk(root)):
+        if isinstance(part, ast.Call) and not _is_number(part):
+            raise Fault(Reason.COMPILE_ERROR, f"line {part.lineno}: a default of kernel {node.name} calls something")
     for part in (n for root in inside for n in ast.walk(root)):
         unwanted = None
         if isinstance(part, _STATEMENTS):
             unwanted = type(part).__name__.lower()
         elif isinstance(part, ast.Attribute) and part.attr not in _attributes():
             unwanted = f".{part.attr}"
+        elif isinstance(part, ast.Attribute) and not isinstance(part.ctx, ast.Load):
+            unwanted = f"setting .{part.attr}"
         elif isinstance(part, ast.Name) and part.id.startswith("__"):
             unwanted = part.id
         elif isinstance(part, (ast.FunctionDef, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
@@ -95,9 +100,15 @@ def constants(tree: ast.Module) -> dict[Place, frozenset[str]]:
     found = {}
     for where, node in functions(tree).items():
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        marked = (a.arg for a in arguments if a.annotation is not None and "constexpr" in ast.unparse(a.annotation))
+        marked = (a.arg for a in arguments if _marks_constant(a.annotation))
         found[where] = frozenset(marked)
     return found
+
+
+def _is_number(call: ast.Call) -> bool:
+    """As in float("inf") or tl.constexpr(16)."""
+    named = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return named in ("int", "float", "bool", "constexpr") and all(isinstance(a, ast.Constant) for a in call.args)
 
 
 def place(kernel: str) -> Place:
@@ -106,23 +117,60 @@ def place(kernel: str) -> Place:
     return name, int(line) if line.isdecimal() else -1
 
 
-def _annotations(node: ast.FunctionDef) -> set[str]:
-    """Names that only annotations use."""
-    arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-    inside = {n.id for a in arguments if a.annotation for n in ast.walk(a.annotation) if isinstance(n, ast.Name)}
-    return inside - {n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name)}
+def write_out(node: ast.FunctionDef) -> str:
+    """The name of a file, in memory, that holds this function alone, without decorators and docstrings.
+
+    Triton reads a kernel's text again, by rules of its own: so it is given a text that has one meaning.
+    Tracebacks in it are told in lines of the candidate's own file.
+    """
+    bare = without_types(node)
+    for part in ast.walk(bare):
+        body = getattr(part, "body", None)
+        if isinstance(body, list):
+            part.body = [n for n in body if not _is_text(n)] or [ast.Pass()]  # type: ignore[attr-defined]
+    text = ast.unparse(ast.fix_missing_locations(bare)) + "\n"
+    again = ast.parse(text).body
+    if len(again) != 1 or ast.dump(again[0]) != ast.dump(bare) or text.count("\ndef ") or not text.startswith("def "):
+        raise Fault(Reason.COMPILE_ERROR, f"kernel {node.name}: its text has more than one meaning")
+    file = f"{KERNELS}{node.name}_{node.lineno}.py"
+    ORIGIN[file] = _lines(again[0], bare)
+    linecache.cache[file] = (len(text), None, [line + "\n" for line in text[:-1].split("\n")], file)
+    return file
 
 
-def _is_unknown(bound: Any) -> bool:
-    return bound is None or (isinstance(bound, list) and bound[:1] == ["unknown"])
+def without_types(node: ast.FunctionDef) -> ast.FunctionDef:
+    """The function without decorators, and without annotations but for those that mark constants.
+
+    An annotation is evaluated where the function is defined, and `x_ptr: torch.Tensor` says nothing to Triton.
+    """
+    bare = copy.deepcopy(node)
+    bare.decorator_list, bare.returns = [], None
+    every = bare.args
+    for argument in (*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg):
+        if argument is not None and not _marks_constant(argument.annotation):
+            argument.annotation = None
+        elif argument is not None and isinstance(argument.annotation, ast.Constant):
+            argument.annotation = ast.Constant("constexpr")  # the one spelling that interpreter and compiler know
+    return bare
 
 
-def _inert(node: ast.FunctionDef) -> types.ModuleType:
-    """Stands for a module that only annotations name: what is in it says nothing to Triton."""
-    module = types.ModuleType("inert")
-    for name in (n.attr for n in ast.walk(node.args) if isinstance(n, ast.Attribute) and not n.attr.startswith("_")):
-        setattr(module, name, None)
-    return module
+def _marks_constant(annotation: ast.expr | None) -> bool:
+    match annotation:
+        case ast.Name(id="constexpr") | ast.Attribute(value=ast.Name(), attr="constexpr"):
+            return True
+        case ast.Constant(value=str() as text):
+            return text.rpartition(".")[2].strip() == "constexpr"
+    return False
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _lines(new: ast.AST, old: ast.AST) -> dict[int, int]:
+    """Lines of the text that was written out -> lines of the candidate's file."""
+    pairs = zip(ast.walk(new), ast.walk(old), strict=True)
+    return {n.lineno: o.lineno for n, o in pairs if hasattr(n, "lineno") and hasattr(o, "lineno")}
 
 
 class Module:
@@ -136,9 +184,13 @@ class Module:
         self._functions = functions(ast.parse(source, FILE))
         self._kernels = kernels
         self._made: dict[str, Any] = {}
+        self._open: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
+            if name in self._open:
+                raise Fault(Reason.COMPILE_ERROR, f"kernel {place(name)[0][:80]} calls itself")
+            self._open.add(name)
             self._made[name] = self._make(name)
         return self._made[name]
 
@@ -147,19 +199,22 @@ class Module:
 
         node = self._functions.get(place(name))
         if node is None or name not in self._kernels:
-            raise Fault(Reason.NOT_TRITON, f"kernel {place(name)[0]} is not written in the file")
+            raise Fault(Reason.NOT_TRITON, f"kernel {place(name)[0][:80]} is not written in the file")
         check(node)
-        bindings = self._kernels[name]
-        scope: dict[str, Any] = {"__name__": "lifted", "__builtins__": _builtins()}
-        bare = copy.copy(node)
-        bare.decorator_list, bare.returns = [], None
-        for free in free_names(node):
-            if free in _annotations(node) and _is_unknown(bindings.get(free)):
-                scope[free] = _inert(node)  # as in `x_ptr: torch.Tensor`, which says nothing to Triton
-            elif free in bindings:
-                scope[free] = self.value(bindings[free])
-        exec(compile(ast.Module(body=[bare], type_ignores=[]), FILE, "exec"), scope)
+        scope = self._scope(node, self._kernels[name])
+        file = write_out(node)
+        exec(compile("".join(linecache.getlines(file)), file, "exec"), scope)
         return triton.jit(scope[node.name])
+
+    def _scope(self, node: ast.FunctionDef, bindings: Mapping[str, Any]) -> dict[str, Any]:
+        """The globals of a kernel: what its free names stand for, and nothing else."""
+        scope: dict[str, Any] = {"__name__": "lifted", "__builtins__": _builtins()}
+        for free in free_names(without_types(node)):
+            if free in bindings:
+                scope[free] = self.value(bindings[free])
+            elif free not in BUILTINS:
+                raise Fault(Reason.COMPILE_ERROR, f"kernel {node.name}: name {free[:80]} is not defined")
+        return scope
 
     def value(self, bound: Any) -> Any:
         """The object that a binding stands for. Raises Fault for one that no recorder writes."""
@@ -171,7 +226,7 @@ class Module:
                 return bound
             case ["module", str(name)] if name in LIBRARIES:
                 return importlib.import_module(name)
-            case ["member", str(module), str(name)] if module in LIBRARIES and not name.startswith("_"):
+            case ["member", str(module), str(name)] if module in LIBRARIES and name in _attributes():
                 return getattr(importlib.import_module(module), name)
             case ["kernel", str(name)]:
                 return self[name]
@@ -191,7 +246,8 @@ class Module:
 def _builtins() -> dict[str, Any]:
     import builtins
 
-    return {name: getattr(builtins, name) for name in BUILTINS} | {"True": True, "False": False, "None": None}
+    known = {name: getattr(builtins, name) for name in BUILTINS}
+    return known | {"True": True, "False": False, "None": None} | SPECIAL
 
 
 def literals(tree: ast.Module) -> Iterator[int]:

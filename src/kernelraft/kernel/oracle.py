@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from kernelraft.kernel import plain
-from kernelraft.kernel.compare import Expected, error
+from kernelraft.kernel.compare import Expected, distant, error
 from kernelraft.kernel.memory import Unsupported, dtype_name
 
 # An answer may be so many times less exact than PyTorch's own: another order of summation, another exp.
@@ -38,7 +38,8 @@ def _expected(value: Any, exact: Any, floors: Mapping[str, float]) -> Expected:
     limit = max(floor, _SLACK * float(own.max()) if own.numel() else 0.0)
     if limit > _MAX_LIMIT:
         raise Unsupported(f"the reference in {dtype_name(value.dtype)} is off by {limit / _SLACK:.2g} of its signal")
-    return Expected(value, exact, limit)
+    far = distant(torch.where(finite, value.double(), 0.0), torch.where(finite, exact, 0.0), limit)
+    return Expected(value, exact, limit, float(far.double().mean()) if far.numel() else 0.0)
 
 
 def _exact(model: Any, inputs: list[Any], values: list[Any]) -> list[Any]:

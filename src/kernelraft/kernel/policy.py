@@ -29,13 +29,13 @@ _DUNDERS = {
 }  # fmt: skip
 
 
-def check_syntax(code: str) -> ast.Module:
+def check_syntax(code: str, *, allow_torch: bool = False) -> ast.Module:
     """The source, parsed. Raises Fault (SYNTAX or NOT_TRITON) for one that needs not be run."""
     if not code.strip():
         raise Fault(Reason.SYNTAX, "no code found in the answer")
     tree = _parse(code)
-    if not any(
-        "jit" in ast.unparse(d) for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) for d in n.decorator_list
+    if not allow_torch and not any(
+        _names_jit(d) for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) for d in n.decorator_list
     ):
         raise Fault(Reason.NOT_TRITON, "there is no @triton.jit kernel")
     return tree
@@ -49,6 +49,11 @@ def check(code: str) -> None:
             raise Fault(
                 Reason.NOT_TRITON, f"line {getattr(node, 'lineno', 0)}: {found} has no place in a kernel's program"
             )
+
+
+def _names_jit(decorator: ast.expr) -> bool:
+    names = (getattr(n, "id", None) or getattr(n, "attr", None) for n in ast.walk(decorator))
+    return any("jit" in name for name in names if isinstance(name, str))
 
 
 def _parse(code: str) -> ast.Module:
@@ -66,11 +71,12 @@ def _parse(code: str) -> ast.Module:
 
 def _scan(code: str) -> None:
     """Bounds on nesting: the parser runs in the judge and shall not meet what exhausts its stack."""
-    depth = chain = 0
+    depth = chain = dots = 0
     for char in code:
+        dots = dots + (char == ".") if char.isalnum() or char in "_. \t\n\\" else 0
         depth += (char in "([{") - (char in ")]}")
         chain = chain + 1 if char in "-+~.:!" else chain if char in " \t\\" else 0
-        if depth > MAX_DEPTH or chain > MAX_CHAIN:
+        if depth > MAX_DEPTH or chain > MAX_CHAIN or dots > MAX_CHAIN:
             raise Fault(Reason.SYNTAX, "nested too deeply")
 
 

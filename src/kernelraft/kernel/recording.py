@@ -1,17 +1,18 @@
 """The judge's half of recording: gives a candidate to a recorder, takes its trace, and looks whether it is one."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from kernelraft.kernel.child import Child, Deadline
 from kernelraft.kernel.faults import Fault
 from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.memory import mapped, sealed
-from kernelraft.kernel.reference import Problem
-from kernelraft.kernel.trace import Trace, base_name, computes, flat, touched
+from kernelraft.kernel.record_check import parse
+from kernelraft.kernel.reference import Case, Problem
+from kernelraft.kernel.trace import Trace, base_name, computes, flat
 from kernelraft.records import Reason
 
 _BYTES = 96 << 20  # of a source, the constants that a constructor computes, and the trace; used as needed
@@ -24,7 +25,15 @@ class InProcess(Exception):  # noqa: N818
 
 @contextmanager
 def recorded(
-    zygote: Client, problem: Problem, form: Any, code: bytes, device: dict[str, Any], memory_mib: int, end: Deadline
+    zygote: Client,
+    problem: Problem,
+    form: Any,
+    code: bytes,
+    device: dict[str, Any],
+    memory_mib: int,
+    end: Deadline,
+    *,
+    allow_torch: bool = False,
 ) -> Iterator[tuple[Trace, int, list[int]]]:
     """Trace of a candidate for inputs of one form, the memory that it lies in, and where.
 
@@ -42,22 +51,22 @@ def recorded(
             if "in_process" in reply:
                 raise InProcess(str(reply["in_process"]))
             place: Any = reply.get("trace")
-            trace = _read(memory, place)
+            trace = _read(memory, place, allow_torch)
         yield trace, fd, list(place)
     finally:
         os.close(fd)
 
 
-def _read(memory: Any, place: Any) -> Trace:
+def _read(memory: Any, place: Any, allow_torch: bool) -> Trace:
     try:
         at, size = place
-        if not 0 <= at <= at + size <= len(memory) or size > _MAX_TRACE:
+        if type(at) is not int or type(size) is not int or not 0 <= at <= at + size <= len(memory) or size > _MAX_TRACE:
             raise ValueError(place)
-        told = json.loads(memory[at : at + size])
-        trace = Trace(**{name: told[name] for name in ("kernels", "build", "state", "events", "outputs")})
-        _check(trace)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        trace = parse(memory[at : at + size])
+    except (ValueError, TypeError, RecursionError):
         raise Fault(Reason.RUNTIME_ERROR, "its process sent a malformed record") from None
+    if not allow_torch:
+        _check(trace)
     return trace
 
 
@@ -69,10 +78,32 @@ def _check(trace: Trace) -> None:
         raise Fault(Reason.NOT_TRITON, f"torch.{names}{where} outside a Triton kernel: compute it in the kernel")
     if not any(event[0] == "launch" for event in flat(trace.events, every=False)):
         raise Fault(Reason.NOT_TRITON, "no Triton kernel was launched")
-    touched(trace.events)
 
 
-def state_fits(trace: Trace, problem: Problem) -> bool:
-    """Whether the candidate's module has every parameter and buffer of the reference, in name and shape."""
+@dataclass(frozen=True)
+class Fit:
+    """With which parameters a candidate is judged: `state` maps its own names to the reference's.
+
+    Where it builds its own, it draws them as the reference does: then `draws` is the tag of that seed.
+    """
+
+    case: Case
+    state: dict[str, str]
+    draws: str
+
+
+def fitting(trace: Trace, problem: Problem) -> Fit:
+    """Parameters by name, else by order where the shapes are the same, else those that it draws itself."""
+    loaded = problem.case(loaded=True)
     own = {name: view[2] for name, view in trace.state.items()}
-    return all(own.get(name) == list(value.shape) for name, value in problem.case(loaded=True).state.items())
+    wanted = {name: list(value.shape) for name, value in loaded.state.items()}
+    if all(own.get(name) == shape for name, shape in wanted.items()):
+        return Fit(loaded, {name: name for name in wanted}, "other draws")
+    if list(own.values()) == list(wanted.values()):
+        return Fit(loaded, dict(zip(own, wanted, strict=True)), "other draws")
+    left = [*own.values()]
+    for name in problem.constants:  # a program without room for one cannot have used it
+        if wanted[name] not in left:
+            return Fit(loaded, {}, "other draws")
+        left.remove(wanted[name])
+    return Fit(problem.case(loaded=False), {}, "model")

@@ -4,8 +4,11 @@ import hashlib
 import itertools
 import json
 import types
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, overload
 
 import torch
 
@@ -15,6 +18,7 @@ from kernelraft.kernel.memory import Unsupported, dtype_name
 from kernelraft.kernel.oracle import answers
 
 _FUNCTION = "triton_kernel_wrapper"  # in place of a module, see sources.wrapped
+_KEPT_BYTES = {"cpu": 1 << 40, "cuda": 8 << 30}  # of trials; each can be made again
 _SCALES = (1.0, 1000.0, 0.001, 1.0, 1.0)  # of the inputs of each trial
 _NOISE = (0.05, 0.55)  # added to constant parameters: positive, so that scales and variances stay so
 
@@ -27,12 +31,43 @@ class Trial:
     expected: list[Expected]
 
 
+class Trials(Sequence[Trial]):
+    """Trials by number, made when asked for; as many are kept as fit into `keep_bytes`, at least the last."""
+
+    def __init__(self, make: Callable[[int], Trial], count: int, keep_bytes: int) -> None:
+        self._make, self._count, self._keep_bytes = make, count, keep_bytes
+        self._kept: OrderedDict[int, Trial] = OrderedDict()
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of those that are kept."""
+        return sum(map(_nbytes, self._kept.values()))
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Trial]: ...
+    def __getitem__(self, index: int | slice) -> Trial | list[Trial]:
+        if isinstance(index, slice):
+            return [self[n] for n in range(*index.indices(self._count))]
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        if index not in self._kept:
+            self._kept[index] = self._make(index)
+            while len(self._kept) > 1 and self.nbytes > self._keep_bytes:
+                self._kept.popitem(last=False)
+        return self._kept[index]
+
+
 @dataclass(frozen=True)
 class Case:
     """Parameters of the reference and its trials with them; `state` is empty where a candidate builds its own."""
 
     state: dict[str, torch.Tensor]
-    trials: list[Trial]
+    trials: Trials
 
 
 class Problem:
@@ -52,6 +87,7 @@ class Problem:
         self._trials, self._tolerances = trials, tolerances
         self._cases: dict[bool, Case] = {}
         self._calls = itertools.count()
+        self.constants: list[str] = []  # parameters and buffers that the constructor leaves at one value
         self._module = types.ModuleType("reference")
         try:
             exec(compile(source, "reference.py", "exec"), self._module.__dict__)
@@ -99,6 +135,11 @@ class Problem:
             found.setdefault(json.dumps(plain.encode(trial.inputs, _form)), []).append(index)
         return found
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that its trials hold."""
+        return sum(case.trials.nbytes for case in self._cases.values())
+
     def case(self, *, loaded: bool) -> Case:
         """Trials with parameters that the candidate is given (`loaded`) or with the constructor's own."""
         if loaded not in self._cases:
@@ -114,18 +155,24 @@ class Problem:
         if loaded:
             self._perturb(model)
         state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        trials = Trials(partial(self._trial, model), self._trials, _KEPT_BYTES[self._device])
+        first = trials[0]
         with torch.no_grad(), torch.device(self._device):
-            trials = [self._trial(model, index) for index in range(self._trials)]
-            again = self._answers(model, trials[0].inputs)
-        if any(difference(a.value, b) for a, b in zip(again, trials[0].expected, strict=True)):
+            again = self._answers(model, first.inputs)
+        if any(difference(a.value, b) for a, b in zip(again, first.expected, strict=True)):
             raise Unsupported("the reference answers the same inputs differently")
-        gate.check([(trial.inputs, trial.expected) for trial in trials])
+        gate.check((trial.inputs, trial.expected) for trial in trials)
+        with torch.no_grad(), torch.device(self._device):
+            gate.check_work(model, first.inputs)
         return Case(state, trials)
 
     def _trial(self, model: Any, index: int) -> Trial:
+        with torch.no_grad(), torch.device(self._device):
+            return self._make_trial(model, index)
+
+    def _make_trial(self, model: Any, index: int) -> Trial:
         torch.manual_seed(self.seed(f"trial {index}"))
-        with torch.device(self._device):
-            inputs = [_on(value, self._device) for value in self._module.get_inputs()]
+        inputs = [_on(value, self._device) for value in self._module.get_inputs()]
         scale = _SCALES[index % len(_SCALES)]
         if scale != 1.0:
             scaled = [value * scale if _scales(value) else value for value in inputs]
@@ -145,10 +192,13 @@ class Problem:
         """Parameters that a constructor left at one value, as biases are, would let a candidate ignore them."""
         generator = torch.Generator("cpu").manual_seed(self.seed("noise"))
         with torch.no_grad():
-            for value in [*model.parameters(), *model.buffers()]:
+            buffers = [(name, value) for name, value in model.named_buffers() if value.numel() > 1]  # no constants
+            for name, value in [*model.named_parameters(), *buffers]:
                 if value.is_floating_point() and value.numel() and bool((value == value.flatten()[0]).all()):
                     noise = torch.empty(value.shape, device="cpu").uniform_(*_NOISE, generator=generator)
                     value += noise.to(value)
+                    if name in model.state_dict():
+                        self.constants.append(name)
 
 
 def _form(tensor: torch.Tensor) -> dict[str, Any]:
@@ -161,6 +211,11 @@ def _arguments(given: Any) -> tuple[list[Any], dict[str, Any]]:
         case [list() as args, dict() as kwargs]:
             return args, kwargs
     return list(given), {}
+
+
+def _nbytes(trial: Trial) -> int:
+    tensors = [*plain.leaves(trial.inputs), *(t for e in trial.expected for t in (e.value, e.exact))]
+    return sum(int(t.numel()) * t.element_size() for t in tensors if isinstance(t, torch.Tensor))
 
 
 def _on(value: Any, device: str) -> Any:

@@ -25,7 +25,10 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
     "fchownat": (260, 54), "utime": (132, None), "utimes": (235, None), "futimesat": (261, None),
     "utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16), "prlimit64": (302, 261),
-    "setrlimit": (160, 164), "fork": (57, None), "vfork": (58, None),
+    "setrlimit": (160, 164), "socketpair": (53, 199), "setpriority": (141, 140), "sched_setscheduler": (144, 119),
+    "sched_setparam": (142, 118), "sched_setattr": (314, 274), "sched_setaffinity": (203, 122), "ioprio_set": (251, 30),
+    "migrate_pages": (256, 238), "move_pages": (279, 239), "shmctl": (31, 195), "msgctl": (71, 187),
+    "semctl": (66, 191), "mq_unlink": (241, 181), "fork": (57, None), "vfork": (58, None),
 }  # fmt: skip
 _EXEC = {"execve": (59, 221), "execveat": (322, 281)}
 _CLONE, _CLONE3, _TGKILL = (56, 220), (435, 435), (234, 131)

@@ -71,7 +71,7 @@ def _half(size: int, least: int) -> int:
     """Half of it: a multiple of `least` where it was one, odd where it was odd."""
     if size % least == 0:
         return max(least, size // 2 // least * least)
-    return max(_LEAST, size // 2 | size % 2)
+    return max(_LEAST | size % 2, size // 2 | size % 2)
 
 
 def _sizes(tree: ast.Module) -> dict[str, Any]:
@@ -90,6 +90,8 @@ def _sizes(tree: ast.Module) -> dict[str, Any]:
 
 def _folded(node: ast.expr) -> ast.expr:
     """A product of numbers as one number."""
+    if isinstance(node, ast.BinOp):
+        node.left, node.right = _folded(node.left), _folded(node.right)
     match node:
         case ast.BinOp(left=ast.Constant(value=int() as left), op=ast.Mult(), right=ast.Constant(value=int() as right)):
             return ast.Constant(left * right)

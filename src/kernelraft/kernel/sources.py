@@ -14,7 +14,7 @@ _MODULE = "candidate"
 
 def show_lines(source: str) -> None:
     """Let tracebacks, `inspect` and Triton read the lines of a file that is not there."""
-    linecache.cache[FILE] = (len(source), None, source.splitlines(True), FILE)
+    linecache.cache[FILE] = (len(source), None, [line + "\n" for line in source.split("\n")], FILE)
 
 
 def load_source(source: str) -> types.ModuleType:

@@ -19,7 +19,7 @@ View = list[Any]
 Event = list[Any]
 
 ALLOCATE = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided"})
-_FILL = {
+FILLS = {
     "zeros", "zeros_like", "new_zeros", "ones", "ones_like", "new_ones", "full", "full_like", "new_full",
     "fill_", "zero_", "scalar_tensor", "arange",
 }  # fmt: skip
@@ -30,7 +30,7 @@ COPIES = {
 _LOOK = {
     "transpose_", "t_", "squeeze_", "unsqueeze_", "swapaxes_", "swapdims_", "as_strided_", "requires_grad_", "detach_",
 }  # fmt: skip
-MOVES = ALLOCATE | _FILL | COPIES | _LOOK  # of data: what a program may do outside its kernels
+MOVES = ALLOCATE | FILLS | COPIES | _LOOK  # of data: what a program may do outside its kernels
 
 
 class NotReplayable(BaseException):
@@ -72,9 +72,29 @@ def flat(events: list[Event], *, every: bool) -> Iterator[Event]:
             yield event
 
 
+def picked(events: list[Event], pick: int) -> Iterator[Event]:
+    """Events in order; of each choice the alternative of this number, or the last."""
+    for event in events:
+        if event[0] == "choose":
+            yield from event[1][min(pick, len(event[1]) - 1)]
+        else:
+            yield event
+
+
 def computes(events: list[Event]) -> list[Event]:
     """The operators of torch that are more than movements of data."""
-    return [e for e in flat(events, every=True) if e[0] == "op" and base_name(e[1]) not in MOVES]
+    return [e for e in flat(events, every=True) if e[0] == "op" and not _moves(e)]
+
+
+def _moves(event: Event) -> bool:
+    """A movement of data, that does not make other values of what it moves, as a conversion to integers would."""
+    name = base_name(event[1])
+    if name not in MOVES or event[1].endswith(("out", "_out")):
+        return False
+    if name in ALLOCATE | FILLS:
+        return True
+    given, made = ([view[4] for view in found] for found in (views(event[2]), event[4]))
+    return all("float" in dtype for dtype in made) or not any("float" in dtype for dtype in given)
 
 
 def views(value: Any) -> Iterator[View]:
@@ -88,16 +108,3 @@ def views(value: Any) -> Iterator[View]:
         else:
             for part in value:
                 yield from views(part)
-
-
-def touched(events: list[Event]) -> set[str]:
-    """Buffers that a launch was given, and copies of them: no other can hold what a kernel computed."""
-    found: set[str] = set()
-    for event in flat(events, every=False):
-        if event[0] == "launch":
-            found |= {view[0] for view in views(event[2])}
-        elif event[0] == "op" and base_name(event[1]) in COPIES:
-            sources = {view[0] for view in views(event[2])}
-            if sources & found:
-                found |= {view[0] for view in event[4]}
-    return found

@@ -101,7 +101,8 @@ class Slot:
                 judge_end, zygote_end = channel.pair()
                 judge_fds.append(held.enter_context(judge_end).fileno())
                 self._start(server, "zygote", {}, [held.enter_context(zygote_end).fileno()])
-            self._start(servers[-1], "judge", settings, judge_fds)
+            self._start(servers[-1], "judge", {}, judge_fds)
+        channel.send_stream(self._sock, settings)  # not through the server: its memory is every child's
 
     def _start(self, server: Client, role: str, args: Answer, fds: list[int]) -> None:
         self._pidfds.append(server.fork(role, args, fds)[1])

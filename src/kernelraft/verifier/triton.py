@@ -43,6 +43,7 @@ class Triton:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     time: bool = True
     time_budget_s: float = Field(default=2.0, gt=0)
+    allow_torch: bool = False
     in_process: Literal["refuse", "accept"] = "refuse"
     rewards: dict[Literal["fail", "pass", "fast_1", "fast_2"], float] = field(
         default_factory=lambda: {"fail": 0.0, "pass": 1.0, "fast_1": 1.0, "fast_2": 1.0}
@@ -74,6 +75,7 @@ class Triton:
             "advisory": self.advisory,
             "tolerances": self.tolerances,
             "in_process": self.in_process,
+            "allow_torch": self.allow_torch,
             "device": self.place,
             "time": self.time,
             "time_budget_s": self.time_budget_s,

@@ -11,19 +11,25 @@ from kernelraft.kernel.faults import Fault
 from kernelraft.kernel.gpu.cuda import Memory
 from kernelraft.kernel.memory import DTYPES, Layout, Spec
 from kernelraft.kernel.reference import Case, Trial
+from kernelraft.kernel.trying import identical
 from kernelraft.records import Reason
+
+_SLOTS_BYTES = 16 << 30
 
 
 @dataclass(frozen=True)
 class Placed:
-    """One trial's inputs: encoded with their places, and these."""
+    """Room for one trial's inputs: encoded with their places, and these."""
 
     encoded: Any
     specs: list[Spec]
 
 
 class GpuArena:
-    """Parameters, and the inputs of every trial, each between guards of NaN; opened by one replayer after another."""
+    """Parameters, and the inputs of several trials, each between guards of NaN; opened by one replayer after another.
+
+    All trials have their own room where there is enough, else they share it; two at least have their own.
+    """
 
     def __init__(self, init: Any, case: Case) -> None:
         layout = Layout()
@@ -35,23 +41,50 @@ class GpuArena:
 
         self.init = plain.encode(list(init), keep)
         self.state = {name: keep(value) for name, value in case.state.items()}
-        self.trials: list[Placed] = []
-        out = [4096]
-        for trial in case.trials:
+        self._case, self._fixed = case, list(held)
+        before = layout.size
+        self.slots: list[Placed] = []
+        for _ in case.trials:
             first = len(held)
-            encoded = plain.encode(trial.inputs, keep)
-            self.trials.append(Placed(encoded, [spec for _, spec in held[first:]]))
-            answer = Layout()
-            for part in trial.expected:
-                if isinstance(part.value, torch.Tensor):
-                    answer.place(part.value.contiguous())
-            out.append(answer.size + 4096)
-        self.inputs, self.outputs = Memory(layout.size), Memory(max(out))
+            encoded = plain.encode(case.trials[0].inputs, keep)
+            self.slots.append(Placed(encoded, [spec for _, spec in held[first:]]))
+            if len(self.slots) > 1 and layout.size + (layout.size - before) // len(self.slots) > _SLOTS_BYTES:
+                break
+        answer = Layout(4096)
+        for part in case.trials[0].expected:
+            if isinstance(part.value, torch.Tensor):
+                answer.place(part.value.contiguous())
+        self.inputs, self.outputs = Memory(layout.size), Memory(answer.size + 4096)
+        self._in_slot: dict[int, int] = {}
+        self._reset()
+
+    def _reset(self) -> None:
         self.inputs.bytes.fill_(0xFF)
-        for tensor, spec in held:
+        for tensor, spec in self._fixed:
             look(self.inputs.bytes, spec).copy_(tensor)
-        self._pristine = self.inputs.bytes.clone()
+        self._in_slot.clear()
+        self._sum = self._checksum()
+
+    def slot(self, index: int) -> Placed:
+        """The room of a trial, with its inputs in it."""
+        number = index % len(self.slots)
+        placed = self.slots[number]
+        if self._in_slot.get(number) != index:
+            tensors = [v for v in plain.leaves(self._case.trials[index].inputs) if isinstance(v, torch.Tensor)]
+            for tensor, spec in zip(tensors, placed.specs, strict=True):
+                look(self.inputs.bytes, spec).copy_(tensor)
+            self._in_slot[number] = index
+            self._sum = self._checksum()
+        return placed
+
+    def filled(self) -> list[Any]:
+        """The inputs that lie there now, encoded."""
+        return [self.slots[number].encoded for number in sorted(self._in_slot)]
+
+    def _checksum(self) -> int:
         torch.cuda.synchronize()
+        whole = self.inputs.nbytes // 8 * 8
+        return int(self.inputs.bytes[:whole].view(torch.int64).sum())
 
     def close(self) -> None:
         self.inputs.close()
@@ -62,20 +95,18 @@ class GpuArena:
         self.outputs.bytes.fill_(0xFF)
         torch.cuda.synchronize()
 
-    def check_inputs(self) -> None:
-        """Raises Fault where an input or a guard is not as it was; mends it."""
-        if torch.equal(self.inputs.bytes, self._pristine):
+    def check_inputs(self, index: int) -> None:
+        """Raises Fault where an input of this trial, or anything else here, is not as it was; mends it."""
+        if self._checksum() == self._sum:
             return
-        changed = [spec for placed in self.trials for spec in placed.specs if not self._intact(spec)]
-        self.inputs.bytes.copy_(self._pristine)
-        torch.cuda.synchronize()
+        tensors = [v for v in plain.leaves(self._case.trials[index].inputs) if isinstance(v, torch.Tensor)]
+        specs = self.slots[index % len(self.slots)].specs
+        pairs = [(look(self.inputs.bytes, spec), tensor) for tensor, spec in zip(tensors, specs, strict=True)]
+        changed = any(not identical(a, b) for a, b in pairs)
+        self._reset()
         if changed:
             raise Fault(Reason.MUTATES_INPUT, "an input was changed: write to a new tensor")
         raise Fault(Reason.OUT_OF_BOUNDS, "memory before or after an input was written: mask the store")
-
-    def _intact(self, spec: Spec) -> bool:
-        part = slice(spec.at, spec.at + spec.nbytes)
-        return torch.equal(self.inputs.bytes[part], self._pristine[part])
 
     def read(self, reply: dict[str, Any], trial: Trial) -> list[Any]:
         """Copies of the outputs that the replayer says to have written. Raises Fault."""

@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from kernelraft.kernel import policy
-from kernelraft.kernel.build import Binary, Builder, Forms, groups
+from kernelraft.kernel.build import Binary, Builder, Forms, configurations, groups
 from kernelraft.kernel.child import Child, Deadline
 from kernelraft.kernel.compare import difference
 from kernelraft.kernel.compiler import shared_limit
@@ -22,14 +22,15 @@ from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.gpu.arena import GpuArena
 from kernelraft.kernel.judge import Answer, Bench, Progress, Settings, verdict
 from kernelraft.kernel.memory import Unsupported, mapped, sealed
-from kernelraft.kernel.recording import InProcess, recorded, state_fits
-from kernelraft.kernel.reference import Problem
+from kernelraft.kernel.recording import Fit, InProcess, fitting
+from kernelraft.kernel.reference import Case, Problem
 from kernelraft.kernel.trace import Trace
 from kernelraft.kernel.trying import POISONS, identical
 from kernelraft.records import Reason
 
 _WARM_S = 60  # a spare that is not ready by then is lost
 _SPARES = 2
+_KEPT_BYTES = 8 << 30  # of problems, on the GPU
 
 
 class GpuBench(Bench):
@@ -56,7 +57,7 @@ class GpuBench(Bench):
         """The verdict as plain data. Raises Lost and OSError where the machine fails, not the candidate."""
         progress = Progress(device=str(self.device["name"]))
         try:
-            policy.check_syntax(code)
+            policy.check_syntax(code, allow_torch=self.settings.allow_torch)
             problem = self._problem(reference)
             self._prove(problem, code.encode(), progress)
         except Fault as fault:
@@ -66,6 +67,10 @@ class GpuBench(Bench):
         except InProcess as why:
             return verdict(progress, Reason.NOT_REPLAYABLE, tidy(str(why)))
         return verdict(progress, None, "")
+
+    def crowded(self, problems: Collection[Problem | Unsupported]) -> bool:
+        held = [p.nbytes for p in problems if isinstance(p, Problem)]
+        return len(held) > 1 and sum(held) > _KEPT_BYTES
 
     def make_problem(self, source: str) -> Problem:
         s = self.settings
@@ -77,68 +82,96 @@ class GpuBench(Bench):
             raise Unsupported("inputs of several shapes on a GPU")
         end = Deadline(self.settings.timeout_s)
         (form,) = forms
-        memory_mib = self.settings.memory_mib
-        with recorded(self.compiling, problem, json.loads(form), code, self.device, memory_mib, end) as (trace, fd, at):
-            targets = list(dict.fromkeys([self.target, *self.settings.targets, *self.settings.advisory]))
-            builder = Builder(self.compiling, targets, memory_mib, self.target)
-            progress.compiled = False
-            progress.targets = builder.build(code, trace.kernels, groups(trace.events, Forms(code.decode())), end)
-            if (said := progress.targets[self.target].said) != "ok":
-                raise Fault(Reason.COMPILE_ERROR, f"{self.target}: {said}")
-            progress.compiled = True
-            with self._replayer(end) as child, _packed(code, problem, builder.binaries) as (packed, places):
-                arena = self._arena_of(problem, trace)
-                load = self._load(problem, trace, arena, at, places)
+        with self._recorded(problem, form, code, self.device, end) as (trace, fd, at):
+            binaries, picks = self._compile(code, trace, progress, end)
+            fit, exact = fitting(trace, problem), not Forms(code.decode()).atomic
+            with self._replayer(end) as child, _packed(code, problem, binaries) as (packed, places):
+                arena = self._arena_of(problem, fit)
+                torch.cuda.empty_cache()  # what the oracle needed, the replayer may
+                load = self._load(problem, fit, arena, at, places)
                 with self._lock(shared=True):
                     child.use(Deadline(self.settings.timeout_s))  # it is not to blame for what it waited
-                    child.ask(load, [fd, packed])
-                    self._try(child, problem, trace, arena)
+                    child.ask({**load, "pick": picks[0]}, [fd, packed])
+                    self._try(child, fit.case, arena, exact=exact)
+                    for other in picks[1:]:
+                        child.ask({"op": "pick", "pick": other})
+                        self._try_once(child, fit.case, arena, 0, POISONS[0])
                 progress.correct = True
                 if self.settings.time:
                     with self._lock(shared=False):
-                        self._time(child, problem, trace, arena, places, progress)
+                        self._time(child, problem, arena, places, picks, progress, exact=exact)
 
-    def _load(self, problem: Problem, trace: Trace, arena: GpuArena, at: Any, places: dict[str, Any]) -> dict[str, Any]:
-        loaded = state_fits(trace, problem)
-        names = problem.case(loaded=True).state if loaded else {}
+    def _compile(
+        self, code: bytes, trace: Trace, progress: Progress, end: Deadline
+    ) -> tuple[dict[str, Binary], list[int]]:
+        """The cubins, and the configurations that compile for this GPU. Raises Fault where none does."""
+        targets = list(dict.fromkeys([self.target, *self.settings.targets, *self.settings.advisory]))
+        builder = Builder(self.compiling, targets, self.settings.memory_mib, self.target)
+        progress.compiled = False
+        picks: list[int] = []
+        for pick in range(configurations(trace.events)):
+            wanted = groups([*trace.build, *trace.events], Forms(code.decode()), pick)
+            built = builder.build(code, trace.kernels, wanted, end)
+            if not picks:
+                progress.targets = built
+            if built[self.target].said == "ok":
+                picks.append(pick)
+        if not picks:
+            raise Fault(Reason.COMPILE_ERROR, f"{self.target}: {progress.targets[self.target].said}")
+        progress.compiled = True
+        return builder.binaries, picks
+
+    def _load(self, problem: Problem, fit: Fit, arena: GpuArena, at: Any, places: dict[str, Any]) -> dict[str, Any]:
         return {
             "op": "load", "trace": at, "source": places["source"], "binaries": places["binaries"],
             "arena": arena.inputs.handle(), "arena_bytes": arena.inputs.nbytes,
             "outputs": arena.outputs.handle(), "outputs_bytes": arena.outputs.nbytes,
-            "init": arena.init, "state": {name: arena.state[name] for name in names}, "seed": problem.seed("model"),
+            "init": arena.init, "state": {own: arena.state[name] for own, name in fit.state.items()},
+            "seed": problem.seed(fit.draws), "allow_torch": self.settings.allow_torch,
         }  # fmt: skip
 
-    def _try(self, child: Child, problem: Problem, trace: Trace, arena: GpuArena) -> None:
+    def _try(self, child: Child, case: Case, arena: GpuArena, *, exact: bool) -> None:
         """Every trial; the first again with other bytes in fresh memory; then without its kernels."""
-        trials = problem.case(loaded=state_fits(trace, problem)).trials
         first: list[Any] = []
-        for index, poison in [*((n, POISONS[0]) for n in range(len(trials))), (0, POISONS[1])]:
-            outputs = self._outputs(child, arena, problem, trace, index, poison)
-            for number, (output, expected) in enumerate(zip(outputs, trials[index].expected, strict=True)):
-                if found := difference(output, expected):
-                    raise Fault(found[0], (f"output {number}: " if len(outputs) > 1 else "") + found[1])
-            arena.check_inputs()
+        for index in range(len(case.trials)):
+            outputs = self._try_once(child, case, arena, index, POISONS[0])
             first = first or outputs
-        if not _atomic(trace) and not all(identical(a, b) for a, b in zip(first, outputs, strict=True)):
+        outputs = self._try_once(child, case, arena, 0, POISONS[1], worn=True)
+        if exact and not all(identical(a, b) for a, b in zip(first, outputs, strict=True)):
             raise Fault(Reason.NONDETERMINISTIC, "the same inputs gave other outputs the second time")
-        ghost = self._outputs(child, arena, problem, trace, 0, POISONS[1], launches=False)
-        if not any(difference(a, b) for a, b in zip(ghost, trials[0].expected, strict=True)):
+        if self.settings.allow_torch:
+            return
+        ghost = self._outputs(child, case, arena, 0, POISONS[1], launches=False)
+        if not any(difference(a, b) for a, b in zip(ghost, case.trials[0].expected, strict=True)):
             raise Fault(Reason.NOT_TRITON, "the outputs are right without its kernels: they contribute nothing")
 
-    def _outputs(
-        self, child: Child, arena: GpuArena, problem: Problem, trace: Trace, index: int, poison: int, **more: Any
-    ) -> list[Any]:
+    def _try_once(self, child: Child, case: Case, arena: GpuArena, index: int, poison: int, **more: Any) -> list[Any]:
+        outputs = self._outputs(child, case, arena, index, poison, **more)
+        for number, (output, expected) in enumerate(zip(outputs, case.trials[index].expected, strict=True)):
+            if found := difference(output, expected):
+                raise Fault(found[0], (f"output {number}: " if len(outputs) > 1 else "") + found[1])
+        arena.check_inputs(index)
+        return outputs
+
+    def _outputs(self, child: Child, case: Case, arena: GpuArena, index: int, poison: int, **more: Any) -> list[Any]:
         arena.clear()
-        request = {"op": "run", "inputs": arena.trials[index].encoded, "poison": poison, **more}
-        trial = problem.case(loaded=state_fits(trace, problem)).trials[index]
-        return arena.read(child.ask(request), trial)
+        request = {"op": "run", "inputs": arena.slot(index).encoded, "poison": poison, **more}
+        return arena.read(child.ask(request), case.trials[index])
 
     def _time(
-        self, child: Child, problem: Problem, trace: Trace, arena: GpuArena, places: Any, progress: Progress
+        self,
+        child: Child,
+        problem: Problem,
+        arena: GpuArena,
+        places: Any,
+        picks: list[int],
+        progress: Progress,
+        *,
+        exact: bool,
     ) -> None:
         child.use(Deadline(self.settings.timeout_s + self.settings.time_budget_s))
         reply = child.ask({
-            "op": "time", "sets": [placed.encoded for placed in arena.trials], "exact": not _atomic(trace),
+            "op": "time", "sets": arena.filled(), "exact": exact, "picks": picks,
             "budget_s": self.settings.time_budget_s, "reference": places["reference"], "entry": problem.entry,
             "init": arena.init, "seed": problem.seed("model"), "all_state": arena.state,
         })  # fmt: skip
@@ -149,15 +182,15 @@ class GpuBench(Bench):
             "reference_us": its, "reference_us_low": its_low, "reference_us_high": its_high,
         }  # fmt: skip
 
-    def _arena_of(self, problem: Problem, trace: Trace) -> GpuArena:
+    def _arena_of(self, problem: Problem, fit: Fit) -> GpuArena:
         """The memory of this problem; that of the one before is given back first."""
-        loaded = state_fits(trace, problem)
+        loaded = fit.case is problem.case(loaded=True)
         if self._arena is None or self._arena[:2] != (problem.source, loaded):
             if self._arena:
                 self._arena[2].close()
             self._arena = None
             torch.cuda.empty_cache()
-            self._arena = (problem.source, loaded, GpuArena(problem.init, problem.case(loaded=loaded)))
+            self._arena = (problem.source, loaded, GpuArena(problem.init, fit.case))
         return self._arena[2]
 
     @contextmanager
@@ -196,11 +229,6 @@ class GpuBench(Bench):
             if shared:
                 fcntl.flock(gate, fcntl.LOCK_UN)
             yield
-
-
-def _atomic(trace: Trace) -> bool:
-    """Whether a kernel may add in any order: its sums may differ in the last bits from run to run."""
-    return "atomic" in json.dumps(trace.kernels)
 
 
 @contextmanager

@@ -20,9 +20,9 @@ class GpuProgram(Program):
         self._guarded: list[tuple[torch.Tensor, int]] = []
         self._live: dict[str, Buffer] = {}
 
-    def run(self, inputs: list[torch.Tensor], poison: int, *, launches: bool = True) -> list[Any]:
+    def run(self, inputs: list[torch.Tensor], poison: int, *, launches: bool = True, worn: bool = False) -> list[Any]:
         self._guarded = []
-        return super().run(inputs, poison, launches=launches)
+        return super().run(inputs, poison, launches=launches, worn=worn)
 
     def fresh(self, name: str) -> Buffer:
         if not self.timed:
@@ -42,14 +42,14 @@ class GpuProgram(Program):
         pairs = {name: (_bytes(self._buffers[name]), _bytes(self._built[name])) for name in self._changed}
         self.rewritten = {name for name, (after, before) in pairs.items() if not torch.equal(after, before)}
 
-    def allocate(self, nbytes: int, poison: int) -> Buffer:
+    def allocate(self, nbytes: int, poison: int, dtype: str) -> Buffer:
         if self.timed:
-            return Buffer.whole(torch.empty(nbytes, dtype=torch.uint8, device=self.device).untyped_storage())
+            return Buffer.whole(torch.empty(nbytes, dtype=torch.uint8, device=self.device).untyped_storage(), dtype)
         padded = -(-nbytes // 256) * 256
         memory = torch.full((GUARD + padded + GUARD,), 0xFF, dtype=torch.uint8, device=self.device)
         memory[GUARD : GUARD + nbytes] = poison
         self._guarded.append((memory, nbytes))
-        return Buffer(memory.untyped_storage(), GUARD, nbytes)
+        return Buffer(memory.untyped_storage(), GUARD, nbytes, dtype)
 
     def check_guards(self) -> None:
         """Raises Fault where a kernel wrote beside what it was given."""

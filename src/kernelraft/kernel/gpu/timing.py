@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -42,8 +43,11 @@ class Work:
     times_us: list[float] = field(default_factory=list)
 
 
-def graph(run: Callable[[], object]) -> torch.cuda.CUDAGraph:
-    """`run` as a CUDA graph, after two runs that load what it needs. Raises what cannot be captured."""
+def graph(run: Callable[[], object], pool: Any = None) -> torch.cuda.CUDAGraph:
+    """`run` as a CUDA graph, after two runs that load what it needs. Raises what cannot be captured.
+
+    Graphs of one `pool` (torch.cuda.graph_pool_handle) share their memory: what one leaves, the next overwrites.
+    """
     side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
@@ -52,7 +56,7 @@ def graph(run: Callable[[], object]) -> torch.cuda.CUDAGraph:
     torch.cuda.current_stream().wait_stream(side)
     torch.cuda.synchronize()
     captured = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(captured):
+    with torch.cuda.graph(captured, pool=pool):
         run()
     return captured
 

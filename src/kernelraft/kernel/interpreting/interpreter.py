@@ -15,6 +15,7 @@ import triton.language as tl
 from triton.backends.nvidia.compiler import CUDAOptions
 from triton.runtime import interpreter as it
 
+from kernelraft.kernel import lift
 from kernelraft.kernel.faults import Fault, line_now
 from kernelraft.records import Reason
 
@@ -29,6 +30,11 @@ class Record:
         self.on_launch: Callable[[Any, dict[str, Any], tuple[int, ...], dict[str, Any]], None] | None = None
         self.written: set[int] = set()  # addresses of storages that a kernel stored to
         self.fault: Fault | None = None  # kept: an `except` around it changes nothing
+        self.shadows: dict[int, tuple[Any, int]] = {}  # by address: who wrote each element, and bytes an element
+        self.races = False  # whether a load of what another program stored is refused
+        self.program = 0
+        self.writers: dict[int, tuple[Any, int]] = {}  # by address: which program of this launch stored each element
+        self.backwards = False  # the order of programs, which no kernel may rely on
         self.ranges: list[tuple[int, int, str, int]] = []  # start, end, argument, bytes an element
 
     def refuse(self, reason: Reason, detail: str) -> Fault:
@@ -37,6 +43,7 @@ class Record:
 
 
 record = Record()
+_KERNEL = 3  # see replayer/watched.py
 
 
 def install() -> None:
@@ -44,6 +51,8 @@ def install() -> None:
     np.seterr(all="ignore")  # a GPU does not warn of a division by zero
     language = types.SimpleNamespace(__globals__={"tl": tl, "core": tl.core})
     it._patch_lang(language)
+    tl.range = _counted
+    lift.SPECIAL["range"] = _counted
     # Triton 3.6 writes int(data), which recent NumPy refuses for shape (1,): no `range` over an argument.
     tl.tensor.__index__ = lambda self: int(self.handle.data.squeeze())
     it.InterpretedFunction.run = _run
@@ -71,11 +80,17 @@ def _run(self: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> None:
     if record.on_launch:
         record.on_launch(self, bound, sizes, options)
     record.ranges = list(_ranges(bound))
-    converted = {name: v if name in constants else it._implicit_cvt(v) for name, v in bound.items()}
+    one = tl.constexpr(1)  # as the compiler takes an argument of 1
+    converted = {
+        name: v if name in constants else one if type(v) is int and v == 1 else it._implicit_cvt(v)
+        for name, v in bound.items()
+    }
     x, y, z = sizes + (1,) * (3 - len(sizes))
     builder = it.interpreter_builder
     builder.set_grid_dim(x, y, z)
-    for index in np.ndindex(x, y, z):
+    record.writers.clear()
+    for index in [*np.ndindex(x, y, z)][::-1] if record.backwards else np.ndindex(x, y, z):
+        record.program += 1
         builder.set_grid_idx(*index)
         fn(**converted)
 
@@ -109,14 +124,40 @@ def _inside(pointers: Any, mask: Any, verb: str) -> None:
     for start, end, _, _ in record.ranges:
         if start <= low and high <= end:
             if verb != "load":
-                record.written.add(start)
+                _mark(start, addresses, size)
+            elif start in record.writers:
+                _check_race(start, addresses)
             return
     for address in addresses.tolist():
         homes = [start for start, end, _, _ in record.ranges if start <= address and address + size <= end]
         if not homes:
             raise _outside(address, verb)
         if verb != "load":
-            record.written.update(homes)
+            for home in homes:
+                _mark(home, np.array([address], dtype=np.uint64), size)
+
+
+def _mark(start: int, addresses: Any, size: int) -> None:
+    """Note that a kernel stored `size` bytes at each address."""
+    record.written.add(start)
+    if start in record.shadows:
+        shadow, itemsize = record.shadows[start]
+        first = (addresses - np.uint64(start)).astype(np.int64)
+        if record.races and start not in record.writers:
+            record.writers[start] = (np.zeros(len(shadow), np.int64), itemsize)
+        for byte in range(0, size, itemsize):
+            shadow[(first + byte) // itemsize] = _KERNEL
+            if record.races:
+                record.writers[start][0][(first + byte) // itemsize] = record.program
+
+
+def _check_race(start: int, addresses: Any) -> None:
+    """Refuse a load of what another program of the launch stored: on a GPU they run at the same time."""
+    writers, itemsize = record.writers[start]
+    found = writers[(addresses - np.uint64(start)).astype(np.int64) // itemsize]
+    if bool(((found > 0) & (found != record.program)).any()):
+        what = "loads what another program of the same launch stores, and they run at the same time"
+        raise record.refuse(Reason.NONDETERMINISTIC, f"{line_now()}: {what}")
 
 
 def _outside(address: int, verb: str) -> Fault:
@@ -139,6 +180,8 @@ def _watch_memory() -> None:
             pointers = args[pointers_at] if args else kwargs["ptrs"]
             mask = None if mask_at is None else args[mask_at] if len(args) > mask_at else kwargs["mask"]
             _inside(pointers, mask, verb)
+            if verb == "load" and mask is not None and args[2] is None and not mask.data.all():
+                args = (*args[:2], _garbage(pointers), *args[3:])
             return real(self, *args, **kwargs)
 
         setattr(it.InterpreterBuilder, name, method)
@@ -147,6 +190,21 @@ def _watch_memory() -> None:
     checked("create_masked_store", "store", 2)
     checked("create_atomic_cas", "atomic", None)
     checked("create_atomic_rmw", "atomic", 3, pointers_at=1)
+
+
+def _garbage(pointers: Any) -> Any:
+    """What lanes hold that were masked and given no `other`: nothing that a kernel may rely on."""
+    dtype = pointers.get_element_ty()
+    data = np.zeros(pointers.data.shape, it._get_np_dtype(dtype))
+    if not isinstance(dtype, tl.pointer_type) and data.dtype != np.bool_:
+        data[...] = np.nan if data.dtype.kind == "f" else 77
+    return it.TensorHandle(data, dtype)
+
+
+def _counted(*bounds: Any, **_: Any) -> Iterator[Any]:
+    """A loop's numbers as the compiler has them: tensors, not Python's."""
+    for number in range(*(int(getattr(bound, "value", bound)) for bound in bounds)):
+        yield it._implicit_cvt(number)
 
 
 def _constants_give_way() -> None:

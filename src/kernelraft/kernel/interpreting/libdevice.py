@@ -20,23 +20,28 @@ _UNARY: dict[str, Function] = {
                  "exp", "exp2", "expm1", "floor", "lgamma", "log", "log10", "log1p", "log2", "rsqrt", "sin", "sinh",
                  "sqrt", "tan", "tanh", "trunc")
 } | {
-    "abs": torch.abs, "fabs": torch.abs, "llabs": torch.abs, "cbrt": lambda x: x.sign() * x.abs() ** (1 / 3),
-    "rcbrt": lambda x: x.sign() * x.abs() ** (-1 / 3), "exp10": lambda x: 10.0**x, "tgamma": lambda x: _gamma(x),
+    "abs": torch.abs, "fabs": torch.abs, "llabs": torch.abs,
+    "cbrt": lambda x: x.sign() * x.abs() ** (1 / 3),
+    "rcbrt": lambda x: torch.copysign(x.abs() ** (-1 / 3), x), "exp10": lambda x: 10.0**x,
+    "tgamma": lambda x: _gamma(x),
     "rint": torch.round, "nearbyint": torch.round, "round": lambda x: x.sign() * (x.abs() + 0.5).floor(),
     "llrint": torch.round, "llround": lambda x: x.sign() * (x.abs() + 0.5).floor(),
     "j0": _SPECIAL.bessel_j0, "j1": _SPECIAL.bessel_j1, "y0": _SPECIAL.bessel_y0, "y1": _SPECIAL.bessel_y1,
     "cyl_bessel_i0": _SPECIAL.i0, "cyl_bessel_i1": _SPECIAL.i1, "erfcx": _SPECIAL.erfcx,
-    "normcdf": _SPECIAL.ndtr, "normcdfinv": _SPECIAL.ndtri, "erfcinv": lambda x: torch.erfinv(1 - x),
-    "sinpi": lambda x: torch.sin(math.pi * x), "cospi": lambda x: torch.cos(math.pi * x),
-    "saturate": lambda x: x.clamp(0, 1), "logb": lambda x: x.abs().log2().floor(),
+    "normcdf": _SPECIAL.ndtr, "normcdfinv": _SPECIAL.ndtri, "erfcinv": lambda x: -_SPECIAL.ndtri(x / 2) / math.sqrt(2),
+    "sinpi": lambda x: torch.sin(math.pi * torch.fmod(x, 2)),
+    "cospi": lambda x: torch.cos(math.pi * torch.fmod(x, 2)),
+    "saturate": lambda x: x.clamp(0, 1).nan_to_num(0.0), "logb": lambda x: x.abs().log2().floor(),
     "ilogb": lambda x: x.abs().log2().floor(), "isnan": torch.isnan, "isinf": torch.isinf,
     "finite": torch.isfinite, "isfinite": torch.isfinite, "signbit": torch.signbit,
     "rcp": torch.reciprocal,
 }  # fmt: skip
 _MORE: dict[str, Function] = {
     "pow": torch.pow, "powi": torch.pow, "atan2": torch.atan2, "hypot": torch.hypot, "fmod": torch.fmod,
-    "copysign": torch.copysign, "fdim": lambda x, y: (x - y).clamp(min=0), "fmin": torch.fmin, "fmax": torch.fmax,
-    "remainder": lambda x, y: x - y * torch.round(x / y), "nextafter": torch.nextafter,
+    "copysign": torch.copysign, "fmin": torch.fmin, "fmax": torch.fmax,
+    "fdim": lambda x, y: torch.where(x > y, x - y, torch.where(x <= y, 0.0, math.nan)),
+    "remainder": lambda x, y: torch.where(y.isinf() & x.isfinite(), x, x - y * torch.round(x / y)),
+    "nextafter": torch.nextafter,
     "ldexp": lambda x, n: x * 2.0**n, "scalbn": lambda x, n: x * 2.0**n, "rhypot": lambda x, y: 1 / torch.hypot(x, y),
     "add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div, "fdivide": torch.div,
     "fma": lambda x, y, z: x * y + z,
@@ -47,7 +52,10 @@ _MORE: dict[str, Function] = {
 
 def _gamma(x: torch.Tensor) -> torch.Tensor:
     reflected = math.pi / (torch.sin(math.pi * x) * torch.exp(torch.lgamma(1 - x)))
-    return torch.where(x > 0, torch.exp(torch.lgamma(x)), reflected)
+    negative = torch.where(x == x.floor(), math.nan, reflected)
+    return torch.where(
+        x > 0, torch.exp(torch.lgamma(x)), torch.where(x == 0, torch.copysign(x + math.inf, x), negative)
+    )
 
 
 def install(refuse: Callable[[str], BaseException]) -> None:
@@ -58,7 +66,8 @@ def install(refuse: Callable[[str], BaseException]) -> None:
         if function is None:
             raise refuse(f"libdevice.{symbol.removeprefix('__nv_')}")
         given = np.broadcast_arrays(*(arg.data for arg in args))
-        doubles = [torch.from_numpy(np.ascontiguousarray(data, dtype=np.float64)) for data in given]
+        kind = given[0].dtype if "nextafter" in symbol else np.float64  # a step is one of the argument's own type
+        doubles = [torch.from_numpy(np.ascontiguousarray(data, dtype=kind)) for data in given]
         result = function(*doubles).numpy().astype(it._get_np_dtype(dtype))
         return it.TensorHandle(result, dtype.scalar)
 

@@ -59,7 +59,8 @@ def _encoded(data: Any, dtype: Any) -> Any:
     """The raw bits of the nearest number of the type."""
     numbers = np.ascontiguousarray(data, dtype=np.float32)
     if dtype in _LARGEST:
-        numbers = np.clip(numbers, -_LARGEST[dtype], _LARGEST[dtype])
+        inside = np.clip(numbers, -_LARGEST[dtype], _LARGEST[dtype])
+        numbers = np.where(np.isinf(numbers), numbers, inside) if dtype is tl.float8e5 else inside
     integer = torch.int16 if _RAW[dtype].itemsize == 2 else torch.uint8
     bits = torch.from_numpy(numbers.reshape(-1)).to(_TORCH[dtype]).view(integer).numpy()
     return bits.view(_RAW[dtype]).reshape(np.shape(data))
@@ -97,6 +98,9 @@ def _store(builder: Any) -> Any:
 
 
 def _cast(self: Any, src: Any, dst_type: Any) -> Any:
+    if dst_type.scalar in _LARGEST:
+        largest = _LARGEST[dst_type.scalar]
+        return it.TensorHandle(np.clip(src.data.astype(np.float32), -largest, largest), dst_type.scalar)
     return it.TensorHandle(src.data.astype(it._get_np_dtype(dst_type)), dst_type.scalar)
 
 

@@ -34,6 +34,7 @@ class Kernels:
     def __init__(self, source: str) -> None:
         self._functions = functions(ast.parse(source, FILE))
         self.bindings: dict[str, dict[str, Any]] = {}
+        self._open: set[str] = set()
 
     def identify(self, kernel: Any) -> str:
         """The id of a kernel, noted with its bindings. Raises NotReplayable for one that the file does not hold."""
@@ -44,15 +45,25 @@ class Kernels:
         if code.co_filename != FILE or place not in self._functions:
             raise NotReplayable(f"kernel {kernel.fn.__name__} is not written in the file")
         name = f"{place[0]}:{place[1]}"
-        if name not in self.bindings:
-            self.bindings[name] = bound = {}
-            closure = dict(zip(code.co_freevars, kernel.fn.__closure__ or (), strict=False))
-            for free in sorted(free_names(self._functions[place])):
-                if free in closure:
-                    bound[free] = self.binding(closure[free].cell_contents)
-                elif free in kernel.fn.__globals__:
-                    bound[free] = self.binding(kernel.fn.__globals__[free])
+        if name in self._open:  # it calls itself
+            return name
+        self._open.add(name)
+        bound = self._bound(kernel.fn, place)
+        self._open.remove(name)
+        if self.bindings.setdefault(name, bound) != bound:
+            raise RuntimeError(f"a global variable of kernel {place[0]} has changed since it was first launched")
         return name
+
+    def _bound(self, function: Any, place: Place) -> dict[str, Any]:
+        """What the free names of a function stand for."""
+        bound: dict[str, Any] = {}
+        closure = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
+        for free in sorted(free_names(self._functions[place])):
+            if free in closure:
+                bound[free] = self.binding(closure[free].cell_contents)
+            elif free in function.__globals__:
+                bound[free] = self.binding(function.__globals__[free])
+        return bound
 
     def binding(self, value: Any) -> Any:
         """`value` as data. Raises NotReplayable where none can say it."""

@@ -141,8 +141,9 @@ class Recording(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = func._schema.name.removeprefix("aten::")
         given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
         if self.tape.building and name in _FACTORIES and not given:
+            host = not _on_meta(kwargs)
             kwargs["device"] = torch.device("meta")
-            return self._made(func, args, kwargs, host=True)
+            return self._made(func, args, kwargs, host=host)
         own = OPDEFS.get(func._schema.name)
         if own is not None and any(t.is_meta for t in given):  # torch.library.custom_op: what is inside counts
             with self:

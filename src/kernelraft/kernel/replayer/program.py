@@ -10,11 +10,12 @@ from torch.utils._pytree import tree_leaves
 
 from kernelraft.kernel.faults import Fault
 from kernelraft.kernel.lift import Module, triton_types
-from kernelraft.kernel.memory import DTYPES
+from kernelraft.kernel.memory import DTYPES, dtype_name
 from kernelraft.kernel.trace import ALLOCATE, COPIES, Event, Trace, View, base_name, flat, views
 from kernelraft.records import Reason
 
 _MAX_BYTES = 1 << 40
+_CLOSED = {"from_file", "set_", "resize_", "resize_as_", "_local_scalar_dense", "_assert_async"}
 _FORMATS = {name: getattr(torch, name) for name in ("contiguous_format", "preserve_format", "channels_last",
                                                     "channels_last_3d", "strided")}  # fmt: skip
 Constant = Callable[[int, View], torch.Tensor]
@@ -23,29 +24,27 @@ Launch = Callable[[Event, dict[str, Any]], set[int]]  # of an event with its arg
 
 @dataclass(frozen=True)
 class Buffer:
-    """A piece of a storage: where it begins and how long it is, in bytes."""
+    """A piece of a storage: where it begins and how long it is, in bytes; the type of what it was made for."""
 
     storage: torch.UntypedStorage
     base: int
     nbytes: int
+    dtype: str
 
     @classmethod
     def of(cls, tensor: torch.Tensor) -> "Buffer":
         """The piece that a dense tensor looks at."""
         size = tensor.element_size()
         span = _span(list(tensor.shape), list(tensor.stride()))
-        return cls(tensor.untyped_storage(), int(tensor.storage_offset()) * size, span * size)
+        return cls(tensor.untyped_storage(), int(tensor.storage_offset()) * size, span * size, dtype_name(tensor.dtype))
 
     @classmethod
-    def whole(cls, storage: torch.UntypedStorage) -> "Buffer":
-        return cls(storage, 0, storage.nbytes())
+    def whole(cls, storage: torch.UntypedStorage, dtype: str) -> "Buffer":
+        return cls(storage, 0, storage.nbytes(), dtype)
 
     def copy(self) -> "Buffer":
-        return Buffer(
-            self.storage.clone(),  # type: ignore[no-untyped-call]
-            self.base,
-            self.nbytes,
-        )
+        storage = self.storage.clone()  # type: ignore[no-untyped-call]
+        return Buffer(storage, self.base, self.nbytes, self.dtype)
 
 
 class Program:
@@ -56,39 +55,53 @@ class Program:
     """
 
     def __init__(
-        self, trace: Trace, module: Module, constant: Constant, launch: Launch, *, device: str = "cpu"
+        self,
+        trace: Trace,
+        module: Module,
+        constant: Constant,
+        launch: Launch,
+        *,
+        device: str = "cpu",
+        allow_torch: bool = False,
     ) -> None:
+        self._allow_torch = allow_torch
+        self.pick = 0  # of each choice, the alternative to run
         self.trace, self.module, self.device = trace, module, torch.device(device)
         self._constant, self._launch = constant, launch
         self._built: dict[str, Buffer] = {}
         self._buffers: dict[str, Buffer] = {}
-        self._given: dict[str, torch.Tensor] = {}  # values of the module's state, by buffer
-        self._poison, self._launches = 0xFF, True
+        self._given: dict[str, list[tuple[View, torch.Tensor]]] = {}  # the module's state, by buffer
+        self._poison, self._launches, self.forward = 0xFF, True, False
         self.made: set[str] = set()  # buffers that hold what a kernel wrote
 
     def build(self, arguments: list[torch.Tensor], state: dict[str, torch.Tensor], seed: int) -> None:
         """Do what the constructor did, with `state` in place of what it would have given these parameters."""
         self._buffers = {f"arg{n}": Buffer.of(t) for n, t in enumerate(arguments)}
         self._given = {}
-        values = {self.trace.state[name][0]: (self.trace.state[name], value) for name, value in state.items()}
-        self._given = {buffer: value for buffer, (_, value) in values.items()}
-        self._places = {buffer: view for buffer, (view, _) in values.items()}
+        for name, value in state.items():
+            view = self.trace.state[name]
+            self._given.setdefault(view[0], []).append((view, value))
         named = [view[0] for view in self.trace.state.values()]
         for buffer in {name for name in named if name.startswith("state")} & self._given.keys():
-            self._buffers[buffer] = Buffer.of(self._given[buffer])  # given to a function, not to a module
+            self._buffers[buffer] = Buffer.of(self._given[buffer][0][1])  # given to a function, not to a module
         torch.manual_seed(seed)
+        self.forward = False
         self._execute(self.trace.build)
         self._built = self._buffers
         self._given = {}
         changed = {view[0] for event in flat(self.trace.events, every=True) for view in _written(event)}
         self._changed = changed & self._built.keys()
 
-    def run(self, inputs: list[torch.Tensor], poison: int, *, launches: bool = True) -> list[Any]:
-        """The outputs of one forward, encoded as in the trace but with tensors in place of views."""
-        self._poison, self._launches = poison, launches
+    def run(self, inputs: list[torch.Tensor], poison: int, *, launches: bool = True, worn: bool = False) -> list[Any]:
+        """The outputs of one forward, encoded as in the trace but with tensors in place of views.
+
+        `worn`: with the parameters as the run before left them, in place of those of the constructor.
+        """
+        self._poison, self._launches, self.forward = poison, launches, True
+        before = self._buffers
         self._buffers = dict(self._built)
-        for name in self._changed:  # a forward shall find what the constructor left, each time
-            self._buffers[name] = self.fresh(name)
+        for name in self._changed:  # a forward shall find what the constructor left
+            self._buffers[name] = before[name] if worn else self.fresh(name)
         self._buffers |= {f"in{n}": Buffer.of(t) for n, t in enumerate(inputs)}
         self.made = set()
         self._execute(self.trace.events)
@@ -119,8 +132,8 @@ class Program:
                     self._put(view, value)
                 case ["launch", str(), dict(), list(), dict(), *_]:
                     self._start(event)
-                case ["choose", [first, *_]]:
-                    self._execute(first)
+                case ["choose", [*alternatives]]:
+                    self._execute(alternatives[min(self.pick, len(alternatives) - 1)])
                 case _:
                     raise _forged("an event")
 
@@ -129,36 +142,62 @@ class Program:
         if name in ALLOCATE:
             for view in made:
                 self._allocate(view)
+                self.allocated(view)
             return
         known = [view for view in made if view[0] in self._buffers]
         if any(view[0] in self._given for view in known):
             return  # its values are given: they are not to be drawn or set again
-        function = _resolve(operator)
-        given = {key: self._value(value) for key, value in kwargs.items()}
+        function = resolve(operator)
+        if self.forward and not self._allow_torch:
+            self._check_types(args, made)
+        given = {key: self.operand(value) for key, value in kwargs.items()}
         if not list(views(args)) and _takes_device(function):
             given["device"] = self.device
-        result = function(*(self._value(value) for value in args), **given)
+        _check_schema(function, args)
+        result = function(*(self.operand(value) for value in args), **given)
         tensors = [t for t in tree_leaves(result) if isinstance(t, torch.Tensor)]
         if len(tensors) != len(made):
             raise _forged("an operator's results")
         for view, tensor in zip(made, tensors, strict=True):
             self._keep(view, tensor)
-        self._follow(name, args, made)
+        if self.forward:
+            self.moved(name, function, args, made)
 
     def _keep(self, view: View, tensor: torch.Tensor) -> None:
         if view[0] in self._buffers:
             return  # changed in place
-        if (list(tensor.shape), list(tensor.stride()), tensor.storage_offset()) != (view[2], view[3], view[1]):
+        if list(tensor.shape) != view[2]:
             raise _forged("an operator's result")
-        self._buffers[view[0]] = Buffer.whole(tensor.untyped_storage())
+        if (list(tensor.stride()), tensor.storage_offset()) != (view[3], view[1]):  # another layout on this device
+            if view[1] or not _is_dense(view[2], view[3]):
+                raise _forged("an operator's result")
+            tensor = torch.empty_strided(view[2], view[3], dtype=tensor.dtype, device=self.device).copy_(tensor)
+        self._buffers[view[0]] = Buffer.whole(tensor.untyped_storage(), view[4])
         self._give(view[0])
 
-    def _follow(self, name: str, args: list[Any], made: list[View]) -> None:
+    def _check_types(self, args: list[Any], made: list[View]) -> None:
+        for view in (*views(args), *made):
+            buffer = self._buffers.get(view[0])
+            if buffer is not None and buffer.dtype != view[4]:
+                raise Fault(Reason.NOT_TRITON, f"{buffer.dtype} is read as {view[4]} outside a Triton kernel")
+
+    def starting(self, event: Event) -> None:
+        """Before a launch."""
+
+    def allocated(self, view: View) -> None:
+        """Of a buffer that holds nothing yet."""
+
+    def moved(self, name: str, function: Any, args: list[Any], made: list[View]) -> None:
         """A copy of what a kernel wrote counts as written by it."""
         sources = {view[0] for view in views(args[1:] if name == "copy_" else args)}
         for view in made:
             if name in COPIES and sources & self.made:
                 self.made.add(view[0])
+
+    def check_origin(self, view: View) -> None:
+        """Raises Fault where an output is none of a kernel's."""
+        if view[0] not in self.made and prod(view[2]):
+            raise Fault(Reason.NOT_TRITON, "an output was not written by a Triton kernel")
 
     def _allocate(self, view: View) -> None:
         match view:
@@ -168,16 +207,17 @@ class Program:
                 raise _forged("an allocation")
         if name in self._buffers or nbytes > _MAX_BYTES:
             raise _forged("an allocation")
-        self._buffers[name] = self.allocate(nbytes, self._poison & 1 if kind == "bool" else self._poison)
+        self._buffers[name] = self.allocate(nbytes, self._poison & 1 if kind == "bool" else self._poison, kind)
         self._give(name)
 
     def fresh(self, name: str) -> Buffer:
         """What the constructor left in a buffer, for one forward to change."""
         return self._built[name].copy()
 
-    def allocate(self, nbytes: int, poison: int) -> Buffer:
+    def allocate(self, nbytes: int, poison: int, dtype: str) -> Buffer:
         """Fresh memory, every byte of it `poison`."""
-        return Buffer.whole(torch.full((nbytes,), poison, dtype=torch.uint8, device=self.device).untyped_storage())
+        memory = torch.full((nbytes,), poison, dtype=torch.uint8, device=self.device)
+        return Buffer.whole(memory.untyped_storage(), dtype)
 
     def _put(self, view: View, value: Any) -> None:
         if view[0] not in self._buffers:
@@ -195,12 +235,13 @@ class Program:
                 raise _forged("a constant")
 
     def _give(self, buffer: str) -> None:
-        if buffer in self._given:
-            self.tensor(self._places[buffer]).copy_(self._given[buffer])
+        for view, value in self._given.get(buffer, ()):
+            self.tensor(view).copy_(value)
 
     def _start(self, event: Event) -> None:
         if not self._launches:
             return
+        self.starting(event)
         written = self._launch(event, {name: self._argument(value) for name, value in event[2].items()})
         for view in views(event[2]):
             if self._buffers[view[0]].storage.data_ptr() in written:
@@ -224,7 +265,7 @@ class Program:
                 return TensorDescriptor(self._argument(base), shape, strides, block, padding)
         return self.module.value(value)
 
-    def _value(self, value: Any) -> Any:
+    def operand(self, value: Any) -> Any:
         """An operator's argument."""
         match value:
             case None | bool() | int() | float() | str():
@@ -234,7 +275,7 @@ class Program:
             case ["number", str(text)]:
                 return float(text)
             case ["scalar", number, str(kind)] if kind in DTYPES:
-                return torch.tensor(self._value(number), dtype=DTYPES[kind])
+                return torch.tensor(self.operand(number), dtype=DTYPES[kind])
             case ["dtype", str(name)] if name in DTYPES:
                 return DTYPES[name]
             case ["format", str(name)] if name in _FORMATS:
@@ -242,14 +283,14 @@ class Program:
             case ["device"]:
                 return self.device
             case ["list", *parts]:
-                return [self._value(part) for part in parts]
+                return [self.operand(part) for part in parts]
         raise _forged("an argument")
 
     def _output(self, value: Any) -> Any:
         match value:
             case ["tensor", view]:
-                if self._launches and view[0] not in self.made and not view[0].startswith("in") and prod(view[2]):
-                    raise Fault(Reason.NOT_TRITON, "an output was not written by a Triton kernel")
+                if self._launches and not self._allow_torch:
+                    self.check_origin(view)
                 return self.tensor(view)
             case ["host"]:
                 raise Fault(Reason.NOT_TRITON, "an output lies on the host: no kernel can have written it")
@@ -283,20 +324,35 @@ def _written(event: Event) -> Iterable[View]:
     return event[4] if event[0] == "op" else []
 
 
+def _is_dense(shape: list[int], stride: list[int]) -> bool:
+    """Whether no two elements share a place and hardly any place is free."""
+    return _span(shape, stride) <= 2 * prod(shape) and all(
+        n <= 1 or step for n, step in zip(shape, stride, strict=True)
+    )
+
+
 def _span(shape: list[int], stride: list[int]) -> int:
     return 1 + sum((n - 1) * step for n, step in zip(shape, stride, strict=True)) if prod(shape) else 0
 
 
-def _resolve(operator: str) -> Any:
+def resolve(operator: str) -> Any:
+    """The operator of torch with this name. Raises Fault for one that a trace may not hold."""
     if operator == "init.trunc_normal_":
         return torch.nn.init.trunc_normal_
     parts = operator.split(".")
     if len(parts) != 3 or parts[0] not in ("aten", "prims") or any(part.startswith("__") for part in parts):
         raise _forged("an operator")
     packet = getattr(getattr(torch.ops, parts[0]), parts[1], None)
-    if packet is None or parts[2] not in packet.overloads():
+    if packet is None or parts[2] not in packet.overloads() or "out" in parts[2] or parts[1] in _CLOSED:
         raise _forged("an operator")
     return getattr(packet, parts[2])
+
+
+def _check_schema(function: Any, args: list[Any]) -> None:
+    """A tensor stands only where one is meant: elsewhere it would turn values into sizes."""
+    for value, argument in zip(args, getattr(getattr(function, "_schema", None), "arguments", ()), strict=False):
+        if list(views(value)) and "Tensor" not in str(argument.type):
+            raise _forged("an operator's argument")
 
 
 def _takes_device(function: Any) -> bool:

@@ -12,7 +12,7 @@ from kernelraft.kernel.faults import Fault, classify
 from kernelraft.kernel.interpreting import interpreter
 from kernelraft.kernel.lift import Module
 from kernelraft.kernel.memory import Layout, Spec, look, mapped, put
-from kernelraft.kernel.replayer.program import Program
+from kernelraft.kernel.replayer.watched import WatchedProgram
 from kernelraft.kernel.sources import show_lines
 from kernelraft.kernel.trace import Event, Trace, View
 from kernelraft.records import Reason
@@ -23,7 +23,7 @@ class Replayer:
 
     def __init__(self, fds: list[int]) -> None:
         self.inputs, self.outputs, self.record = (mapped(fd) for fd in fds)
-        self.program: Program | None = None
+        self.program: WatchedProgram | None = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what `request["op"]` says. Raises what the program causes."""
@@ -37,13 +37,17 @@ class Replayer:
         trace = Trace(**json.loads(self.record[at : at + size]))
         state = {name: look(self.inputs, Spec(**spec)) for name, spec in request["state"].items()}
         module = Module(source, trace.kernels)
-        self.program = Program(trace, module, self._constant, partial(launch, module))
+        free = bool(request["allow_torch"])
+        self.program = WatchedProgram(trace, module, self._constant, partial(launch, module), allow_torch=free)
+        self.program.pick = request["pick"]
         self.program.build(self._tensors(request["init"]), state, request["seed"])
         return {}
 
     def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+        interpreter.record.backwards = bool(request.get("backwards"))
+        interpreter.record.races = bool(request.get("races"))
         assert self.program is not None
-        outputs = self.program.run(self._tensors(request["inputs"]), request["poison"])
+        outputs = self.program.run(self._tensors(request["inputs"]), request["poison"], worn=bool(request.get("worn")))
         return {"outputs": hand_over(outputs, self.outputs)}
 
     def _tensors(self, encoded: Any) -> list[torch.Tensor]:

@@ -1,0 +1,25 @@
+# task: relu
+# category: A3 falls back to torch where its launch fails
+# expect: NOT_TRITON
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def relu_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offs = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = offs < n
+    x = tl.load(x_ptr + offs, mask=mask)
+    tl.store(out_ptr + offs, tl.maximum(x, 0.0), mask=mask)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        try:
+            out = torch.empty_like(x)
+            relu_kernel[(2,)](x, out, BLOCK=128)
+            return out
+        except TypeError:
+            return torch.relu(x)

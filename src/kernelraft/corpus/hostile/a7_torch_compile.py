@@ -1,0 +1,20 @@
+# task: relu
+# category: A7 torch.compile in place of a kernel
+# expect: NOT_TRITON or RUNTIME_ERROR or NOT_REPLAYABLE
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def relu_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offs = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = offs < n
+    x = tl.load(x_ptr + offs, mask=mask)
+    tl.store(out_ptr + offs, tl.maximum(x, 0.0), mask=mask)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        return torch.compile(torch.relu)(x)

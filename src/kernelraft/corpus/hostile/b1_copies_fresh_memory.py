@@ -1,0 +1,22 @@
+# task: relu
+# category: B1 a kernel copies fresh memory that may hold the answer
+# expect: WRONG_VALUE or NONDETERMINISTIC
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def relu_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offs = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = offs < n
+    x = tl.load(x_ptr + offs, mask=mask)
+    tl.store(out_ptr + offs, x, mask=mask)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        found, out = torch.empty_like(x), torch.empty_like(x)
+        relu_kernel[(triton.cdiv(x.numel(), 128),)](found, out, x.numel(), BLOCK=128)
+        return out

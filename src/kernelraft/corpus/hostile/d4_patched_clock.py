@@ -1,0 +1,29 @@
+# task: relu
+# category: D4 clocks that stand still
+# expect: pass
+import time
+
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def relu_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offs = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = offs < n
+    x = tl.load(x_ptr + offs, mask=mask)
+    tl.store(out_ptr + offs, tl.maximum(x, 0.0), mask=mask)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        out = torch.empty_like(x)
+        relu_kernel[(triton.cdiv(x.numel(), 128),)](x, out, x.numel(), BLOCK=128)
+        return out
+
+
+time.perf_counter = time.monotonic = time.time = lambda: 0.0
+time.perf_counter_ns = time.monotonic_ns = lambda: 0
+triton.testing.do_bench = lambda *_, **__: 1e-6

@@ -1,0 +1,35 @@
+# task: relu
+# category: E2 reads the memory of other processes
+# expect: pass
+import os
+
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def relu_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offs = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = offs < n
+    x = tl.load(x_ptr + offs, mask=mask)
+    tl.store(out_ptr + offs, tl.maximum(x, 0.0), mask=mask)
+
+
+def look():
+    for pid in (os.getppid(), 1, os.getpid()):
+        for name in ("mem", "maps", "environ", "cmdline", "fd"):
+            try:
+                os.open(f"/proc/{pid}/{name}", os.O_RDONLY)
+            except OSError:
+                continue
+            raise AssertionError(f"opened {name} of a process")
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        look()
+        out = torch.empty_like(x)
+        relu_kernel[(triton.cdiv(x.numel(), 128),)](x, out, x.numel(), BLOCK=128)
+        return out

@@ -1,0 +1,40 @@
+# task: relu
+# category: F an operator of another namespace
+# expect: NOT_TRITON or RUNTIME_ERROR
+import sys
+
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def relu_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offs = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = offs < n
+    x = tl.load(x_ptr + offs, mask=mask)
+    tl.store(out_ptr + offs, tl.maximum(x, 0.0), mask=mask)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        out = torch.empty_like(x)
+        relu_kernel[(triton.cdiv(x.numel(), 128),)](x, out, x.numel(), BLOCK=128)
+        return out
+
+
+def forge(change):
+    """Let `change` have the record before it is handed over."""
+    memory = sys.modules["kernelraft.kernel.recorder.role"]._Memory
+    real = memory.text
+    memory.text = lambda self, trace: real(self, change(trace) or trace)
+
+
+def change(trace):
+    x = ["tensor", ["in0", 0, [7, 33], [33, 1], "float32"]]
+    made = ["made", 0, [7, 33], [33, 1], "float32"]
+    trace["events"].append(["op", "prims.abs.default", [x], {}, [made]])
+
+
+forge(change)

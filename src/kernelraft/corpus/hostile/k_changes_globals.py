@@ -1,0 +1,28 @@
+# task: relu
+# category: K a global constant changes between launches, which Triton refuses
+# expect: RUNTIME_ERROR or WRONG_VALUE
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+SLOPE = tl.constexpr(1.0)
+
+
+@triton.jit
+def relu_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offs = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = offs < n
+    x = tl.load(x_ptr + offs, mask=mask)
+    tl.store(out_ptr + offs, tl.maximum(x, 0.0) * SLOPE, mask=mask)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        global SLOPE
+        out = torch.empty_like(x)
+        relu_kernel[(triton.cdiv(x.numel(), 128),)](x, out, x.numel(), BLOCK=128)
+        SLOPE = tl.constexpr(2.0)
+        relu_kernel[(triton.cdiv(x.numel(), 128),)](x, out, x.numel(), BLOCK=128)
+        return out

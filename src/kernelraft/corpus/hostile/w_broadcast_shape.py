@@ -1,0 +1,22 @@
+# task: relu
+# category: W an output that would broadcast
+# expect: WRONG_SHAPE
+import torch
+import torch.nn as nn
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def relu_kernel(x_ptr, out_ptr, n, BLOCK: tl.constexpr):
+    offs = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = offs < n
+    x = tl.load(x_ptr + offs, mask=mask)
+    tl.store(out_ptr + offs, tl.maximum(x, 0.0), mask=mask)
+
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        out = torch.empty(1, 33, device=x.device)
+        relu_kernel[(1,)](x, out, 33, BLOCK=128)
+        return out
