@@ -175,7 +175,7 @@ class Problem:
         inputs = [_on(value, self._device) for value in self._module.get_inputs()]
         scale = _SCALES[index % len(_SCALES)]
         if scale != 1.0:
-            scaled = [value * scale if _scales(value) else value for value in inputs]
+            scaled = [_scaled(value, scale) for value in inputs]
             try:
                 expected = self._answers(model, scaled)
                 if all(_finite(part) for part in expected):
@@ -222,8 +222,13 @@ def _on(value: Any, device: str) -> Any:
     return value.to(device) if isinstance(value, torch.Tensor) else value
 
 
-def _scales(value: Any) -> bool:
-    return isinstance(value, torch.Tensor) and value.is_floating_point()
+def _scaled(value: Any, scale: float) -> Any:
+    """A tensor of numbers times `scale`, in the same layout."""
+    if not isinstance(value, torch.Tensor) or not value.is_floating_point() or not value.numel():
+        return value
+    count = 1 + sum((n - 1) * step for n, step in zip(value.shape, value.stride(), strict=True))
+    held = value.as_strided((count,), (1,), value.storage_offset()) * scale
+    return held.as_strided(value.shape, value.stride())
 
 
 def _finite(expected: Expected) -> bool:
