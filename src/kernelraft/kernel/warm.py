@@ -96,19 +96,53 @@ def interpret() -> None:
     for name, method in reading.items():
         delattr(torch.Tensor, name) if method is None else setattr(torch.Tensor, name, method)
     interpreter.record.__init__()  # type: ignore[misc]
+    _replay()
+    interpreter.record.__init__()  # type: ignore[misc]
+
+
+def _replay() -> None:
+    """Run the program's second kernel as a replayer does."""
+    from functools import partial
+
+    from kernelraft.kernel.lift import Module
+    from kernelraft.kernel.replayer.role import launch
+    from kernelraft.kernel.replayer.watched import WatchedProgram
+    from kernelraft.kernel.trace import Trace
+
+    kernel, line = next(place for place in _kernels() if place[0] == "dot")
+    name = f"{kernel}:{line}"
+    view = ["in0", 0, [16, 16], [16, 1], "float32"]
+    made = ["b0", 0, [16, 16], [16, 1], "float32"]
+    copied = ["b1", 0, [16, 16], [16, 1], "float32"]
+    arguments = {"a_ptr": ["tensor", view], "out_ptr": ["tensor", made], "BLOCK": 16}
+    events = [
+        ["op", "aten.empty_like.default", [["tensor", view]], {}, [made], ""],
+        ["launch", name, arguments, [1], {"num_warps": 4}, ""],
+        ["op", "aten.clone.default", [["tensor", made]], {}, [copied], ""],
+    ]
+    trace = Trace({name: {"tl": ["module", "triton.language"]}}, [], {}, events, ["tensor", copied])
+    module = Module(_SOURCE, trace.kernels)
+    program = WatchedProgram(trace, module, lambda *_: torch.zeros(1), partial(launch, module))
+    program.build([], {}, 0)
+    program.run([torch.randn(16, 16)], 0xFF)
+
+
+def _kernels() -> list[tuple[str, int]]:
+    from kernelraft.kernel.lift import functions
+
+    return [place for place, node in functions(ast.parse(_SOURCE)).items() if node.decorator_list]
 
 
 def compile_one() -> None:
     """Compile the program for two generations of GPUs, and exercise what a reference needs."""
     from kernelraft.kernel import compiler
-    from kernelraft.kernel.lift import Module, functions
+    from kernelraft.kernel.lift import Module
     from kernelraft.kernel.sources import show_lines
 
     _quiet()
     _record()
     show_lines(_SOURCE)
-    places = [name for name, node in functions(ast.parse(_SOURCE)).items() if node.decorator_list]
-    kernels = {f"{name}:{line}": {"tl": ["module", "triton.language"]} for name, line in places}
+    kernels = {f"{name}:{line}": {"tl": ["module", "triton.language"]} for name, line in _kernels()}
     module = Module(_SOURCE, kernels)
     pointer = ["pointer", "float32", 0]
     vector: dict[str, Any] = {"x_ptr": pointer, "w_ptr": pointer, "out_ptr": pointer, "n": 77}
@@ -131,9 +165,16 @@ def _record() -> None:
     """What a recorder does, but for its patches of this process."""
     from torch import nn
 
+    from kernelraft.kernel.recorder.names import Kernels
     from kernelraft.kernel.recorder.tape import Constants, Recording, Tape
     from kernelraft.kernel.recorder.world import World
+    from kernelraft.kernel.sources import load_source
 
+    kernels = Kernels(_SOURCE)
+    module = load_source(_SOURCE)
+    for kernel in (module.kernel, module.dot):
+        kernels.identify(kernel)
+    kernels.binding(torch.relu)
     tape = Tape(Constants(lambda _: 0))
     x = tape.give("in0", torch.empty(16, 16, device="meta"))
     with torch.no_grad(), Recording(tape), World(tape):

@@ -166,11 +166,15 @@ def _same(outputs: list[Any], accepted: list[Any], exact: bool) -> torch.Tensor:
     for output, known in zip(outputs, accepted, strict=True):
         if isinstance(output, torch.Tensor) and output.numel():
             if exact or not output.is_floating_point():
-                right &= (output.contiguous().view(torch.uint8) == known.contiguous().view(torch.uint8)).all()
+                right &= (_bits(output) == _bits(known)).all()
             else:
                 scale = known.float().square().mean().sqrt() + known.float().abs()
                 right &= ((output.float() - known.float()).abs() <= 1e-3 * scale).all()
     return right
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.reshape(-1).contiguous().view(torch.uint8)
 
 
 def _told(span: Span) -> list[float]:
