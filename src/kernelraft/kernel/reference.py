@@ -20,6 +20,7 @@ from kernelraft.kernel.oracle import answers
 _FUNCTION = "triton_kernel_wrapper"  # in place of a module, see sources.wrapped
 _KEPT_BYTES = {"cpu": 1 << 40, "cuda": 8 << 30}  # of trials; each can be made again
 _SCALES = (1.0, 1000.0, 0.001, 1.0, 1.0)  # of the inputs of each trial
+_EASE = 10.0  # of the limits at other magnitudes than the task's own
 _NOISE = (0.05, 0.55)  # added to constant parameters: positive, so that scales and variances stay so
 
 
@@ -177,16 +178,16 @@ class Problem:
         if scale != 1.0:
             scaled = [_scaled(value, scale) for value in inputs]
             try:
-                expected = self._answers(model, scaled)
+                expected = self._answers(model, scaled, _EASE)
                 if all(_finite(part) for part in expected):
                     return Trial(scaled, expected)
             except Unsupported:  # such magnitudes are not this task's
                 pass
         return Trial(inputs, self._answers(model, inputs))
 
-    def _answers(self, model: Any, inputs: list[Any]) -> list[Expected]:
+    def _answers(self, model: Any, inputs: list[Any], ease: float = 1.0) -> list[Expected]:
         torch.manual_seed(self.seed(f"call {next(self._calls)}"))  # so that a random reference shows
-        return answers(model, inputs, self._tolerances)
+        return answers(model, inputs, self._tolerances, ease)
 
     def _perturb(self, model: Any) -> None:
         """Parameters that a constructor left at one value, as biases are, would let a candidate ignore them."""

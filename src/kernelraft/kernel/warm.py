@@ -115,7 +115,7 @@ def _replay() -> None:
     made = ["b0", 0, [16, 16], [16, 1], "float32"]
     copied = ["b1", 0, [16, 16], [16, 1], "float32"]
     arguments = {"a_ptr": ["tensor", view], "out_ptr": ["tensor", made], "BLOCK": 16}
-    events = [
+    events: list[list[Any]] = [
         ["op", "aten.empty_like.default", [["tensor", view]], {}, [made], ""],
         ["launch", name, arguments, [1], {"num_warps": 4}, ""],
         ["op", "aten.clone.default", [["tensor", made]], {}, [copied], ""],
@@ -171,8 +171,8 @@ def _record() -> None:
     from kernelraft.kernel.sources import load_source
 
     kernels = Kernels(_SOURCE)
-    module = load_source(_SOURCE)
-    for kernel in (module.kernel, module.dot):
+    candidate = load_source(_SOURCE)
+    for kernel in (candidate.kernel, candidate.dot):
         kernels.identify(kernel)
     kernels.binding(torch.relu)
     tape = Tape(Constants(lambda _: 0))
