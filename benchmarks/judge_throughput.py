@@ -127,7 +127,7 @@ def _compile(request: dict[str, Any]) -> str:
     from triton.backends.nvidia.compiler import get_ptxas
 
     from kernelraft.kernel import compiler
-    from kernelraft.kernel.build import Forms, groups
+    from kernelraft.kernel.build import Forms, launches
     from kernelraft.kernel.lift import Module
     from kernelraft.kernel.sources import show_lines
 
@@ -135,9 +135,7 @@ def _compile(request: dict[str, Any]) -> str:
     module = Module(request["code"], request["kernels"])
     with tempfile.TemporaryDirectory() as folder:
         source, binary = Path(folder) / "kernel.ptx", Path(folder) / "kernel.cubin"
-        for name, arguments, options in (
-            launch for group in groups(request["launches"], Forms(request["code"]), 0) for launch in group
-        ):
+        for name, arguments, options in launches(request["launches"], Forms(request["code"]), 0):
             for target in VERIFIER.targets:
                 code, said = compiler.to_code(module[name], compiler.values(module, arguments), options, target)
                 source.write_text(str(code))

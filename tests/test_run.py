@@ -64,7 +64,7 @@ def error_of(result):
 
 def test_help_explains_the_groups_within_a_second_of_cpu_time(tmp_path):
     spent = []
-    for _ in range(2):  # the first may have to compile
+    for _ in range(4):  # the first may have to compile, and others may meet a busy machine
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         status, out, err = run(tmp_path, "--help")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -73,7 +73,7 @@ def test_help_explains_the_groups_within_a_second_of_cpu_time(tmp_path):
     for group in ("stage", "model", "data", "generator", "verifier", "trainer", "tracker", "experiments", "sweeps"):
         assert f"  {group}  " in out
     assert "verifier: triton" in out and "--cfg job" in out and "--multirun" in out
-    assert min(spent) < 1.5  # 0.8 s on a quiet machine
+    assert min(spent) < 1.0
     assert list(tmp_path.iterdir()) == []
 
 

@@ -154,10 +154,10 @@ def test_zeros_and_the_input_fail_where_the_signal_is_tiny(name: str) -> None:
     trials = trials_of(TINY[name])
     first = trials[0].expected[0].value
     assert torch.allclose(torch.zeros_like(first), first, atol=0.02, rtol=0.02)
-    for trial in trials:
+    for index, trial in enumerate(trials):
         (want,) = trial.expected
         assert difference(torch.zeros_like(want.value), want) is not None
+        if index != 2:  # at a thousandth of its inputs, a softmax is its mean
+            assert difference(torch.full_like(want.value, float(want.value.mean())), want) is not None
         assert difference(want.value * 1.01, want) is not None
         assert difference(want.exact.float(), want) is None
-    (want,) = trials[0].expected  # at a thousandth of its inputs, a softmax is its mean
-    assert difference(torch.full_like(want.value, float(want.value.mean())), want) is not None

@@ -63,16 +63,9 @@ def configurations(events: list[Event]) -> int:
     return min(MAX_CONFIGS, max((len(event[1]) for event in events if event[0] == "choose"), default=1))
 
 
-def groups(events: list[Event], forms: Forms, pick: int) -> list[list[Launch]]:
-    """The distinct launches, each alone; of a choice the one that is picked, and then the others as advice.
-
-    Raises Fault where there are too many.
-    """
-    found: dict[str, list[Launch]] = {}
-    for event in picked(events, pick):
-        if event[0] == "launch":
-            launch = forms.launch(event)
-            found.setdefault(json.dumps(launch), [launch])
+def launches(events: list[Event], forms: Forms, pick: int) -> list[Launch]:
+    """The distinct launches, of each choice those of the alternative that is picked. Raises Fault for too many."""
+    found = {forms.key(event): forms.launch(event) for event in picked(events, pick) if event[0] == "launch"}
     if len(found) > MAX_LAUNCHES:
         raise Fault(Reason.RUNTIME_ERROR, f"more than {MAX_LAUNCHES} distinct launches")
     return list(found.values())
@@ -127,19 +120,16 @@ class Builder:
         self._zygote, self._targets, self._memory_mib, self._device = zygote, targets, memory_mib, device
         self.binaries: dict[str, Binary] = {}  # by launch, see Forms.key
 
-    def build(
-        self, code: bytes, kernels: dict[str, Any], wanted: list[list[Launch]], end: Deadline
-    ) -> dict[str, Built]:
+    def build(self, code: bytes, kernels: dict[str, Any], wanted: list[Launch], end: Deadline) -> dict[str, Built]:
         """For each target the first that went wrong, or the most that a launch uses. Raises Fault."""
-        launches = [launch for group in wanted for launch in group]
-        if not launches:
+        if not wanted:
             return {target: Built("ok", 0, 0, 0) for target in self._targets}
-        inputs, outputs = self._inputs(code, kernels, launches), sealed("code", _CODE_BYTES)
+        inputs, outputs = self._inputs(code, kernels, wanted), sealed("code", _CODE_BYTES)
         try:
-            request = {"op": "compile", "source": [0, len(code)], "launches": self._size, "count": len(launches)}
+            request = {"op": "compile", "source": [0, len(code)], "launches": self._size, "count": len(wanted)}
             with Child(self._zygote, "compile", [inputs, outputs], self._memory_mib, end) as child:
                 results = child.ask({**request, "targets": self._targets}).get("results")
-            if not isinstance(results, list) or len(results) != len(launches) * len(self._targets):
+            if not isinstance(results, list) or len(results) != len(wanted) * len(self._targets):
                 raise Fault(Reason.COMPILE_ERROR, "its process sent a malformed answer")
             with mapped(outputs) as memory:
                 return {t: self._target(t, n, results, wanted, memory, end) for n, t in enumerate(self._targets)}
@@ -147,8 +137,8 @@ class Builder:
             os.close(inputs)
             os.close(outputs)
 
-    def _inputs(self, code: bytes, kernels: dict[str, Any], launches: list[Launch]) -> int:
-        text = json.dumps([kernels, launches]).encode()
+    def _inputs(self, code: bytes, kernels: dict[str, Any], wanted: list[Launch]) -> int:
+        text = json.dumps([kernels, wanted]).encode()
         self._size = len(text)
         fd = sealed("source", len(code) + len(text))
         with mapped(fd) as memory:
@@ -156,21 +146,14 @@ class Builder:
         return fd
 
     def _target(
-        self, target: str, at: int, results: list[Any], wanted: list[list[Launch]], memory: mmap.mmap, end: Deadline
+        self, target: str, at: int, results: list[Any], wanted: list[Launch], memory: mmap.mmap, end: Deadline
     ) -> Built:
         total = Built("ok", 0, 0, 0)
-        index = 0
-        for group in wanted:
-            built = []
-            for launch in group:
-                result = results[index * len(self._targets) + at]
-                built.append(self._binary(target, result, memory, end, json.dumps(launch)))
-                index += 1
-            good = [b for b in built if b.said == "ok"]
-            if not good:
-                return built[0]
-            for name in ("registers", "spills", "shared"):
-                setattr(total, name, max(getattr(total, name), *(getattr(b, name) or 0 for b in good)))
+        for launch, result in zip(wanted, results[at :: len(self._targets)], strict=True):
+            built = self._binary(target, result, memory, end, json.dumps(launch))
+            if built.said != "ok":
+                return built
+            total = _larger(total, built)
         return total
 
     def _binary(self, target: str, result: Any, memory: mmap.mmap, end: Deadline, launch: str) -> Built:

@@ -11,7 +11,7 @@ from typing import Any
 
 from kernelraft.kernel import channel, linux, policy
 from kernelraft.kernel.arena import Arena
-from kernelraft.kernel.build import Builder, Built, Forms, Launch, configurations, groups, merged
+from kernelraft.kernel.build import Builder, Built, Forms, Launch, configurations, launches, merged
 from kernelraft.kernel.child import Child, Deadline
 from kernelraft.kernel.faults import Fault, tidy
 from kernelraft.kernel.forkserver import Client
@@ -173,7 +173,7 @@ class Bench:
         fit = fitting(trace, problem)
         trials = [fit.case.trials[n] for n in indices]
         forms = Forms(code.decode())
-        wanted = groups([*trace.build, *trace.events], forms, pick)
+        wanted = launches([*trace.build, *trace.events], forms, pick)
         with (
             Arena(problem, code) as arena,
             Child(self.run, "replay", [*arena.fds, fd], self.settings.memory_mib, end) as child,
@@ -191,7 +191,7 @@ class Bench:
         return self._build(code, trace.kernels, wanted, progress, end)
 
     def _build(
-        self, code: bytes, kernels: dict[str, Any], wanted: list[list[Launch]], progress: Progress, end: Deadline
+        self, code: bytes, kernels: dict[str, Any], wanted: list[Launch], progress: Progress, end: Deadline
     ) -> bool:
         builder = Builder(self.compiling, [*self.settings.targets, *self.settings.advisory], self.settings.memory_mib)
         progress.targets = merged(progress.targets, builder.build(code, kernels, wanted, end))
@@ -215,7 +215,7 @@ class Bench:
             self.compiling, problem, json.loads(form), code, device, memory_mib, end, allow_torch=allow_torch
         )
 
-    def _in_process(self, problem: Problem, code: bytes, end: Deadline) -> tuple[dict[str, Any], list[list[Launch]]]:
+    def _in_process(self, problem: Problem, code: bytes, end: Deadline) -> tuple[dict[str, Any], list[Launch]]:
         """Run the candidate's own host code on every trial; the kernels and launches that it claims."""
         load = {"op": "load", "source": [0, len(code)], "entries": problem.entries, "seed": problem.seed("model")}
         load["inputs"] = len(problem.case(loaded=True).trials[0].inputs)
@@ -224,7 +224,7 @@ class Bench:
             case = problem.case(loaded=bool(reply.get("loaded")))
             reply = try_all(child.ask, arena, case.trials, exact=True)
         try:
-            return dict(reply["kernels"]), groups(reply["launches"], Forms(code.decode()), 0)
+            return dict(reply["kernels"]), launches(reply["launches"], Forms(code.decode()), 0)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
             raise Fault(Reason.RUNTIME_ERROR, "its process sent a malformed answer") from None
 

@@ -73,12 +73,11 @@ def triton_types() -> dict[str, Any]:
 
 def check(node: ast.FunctionDef) -> None:
     """Raises Fault (COMPILE_ERROR) where the function is no kernel's: Triton would refuse it too."""
-    inside = [*node.body, *node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
     defaults = [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
     for part in (n for root in defaults for n in ast.walk(root)):
         if isinstance(part, ast.Call) and not _is_number(part):
             raise Fault(Reason.COMPILE_ERROR, f"line {part.lineno}: a default of kernel {node.name} calls something")
-    for part in (n for root in inside for n in ast.walk(root)):
+    for part in (n for root in (*node.body, *defaults) for n in ast.walk(root)):
         unwanted = None
         if isinstance(part, _STATEMENTS):
             unwanted = type(part).__name__.lower()

@@ -7,6 +7,7 @@ import fcntl
 import math
 import mmap
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,11 @@ class Spec:
         return {"at": self.at, "shape": self.shape, "stride": self.stride, "dtype": self.dtype, "span": self.span}
 
 
+def span_of(shape: Sequence[int], stride: Sequence[int]) -> int:
+    """Elements from the first to the last that a tensor looks at."""
+    return 1 + sum((n - 1) * step for n, step in zip(shape, stride, strict=True)) if math.prod(shape) else 0
+
+
 class Layout:
     """Hands out places; `size` is what they need together."""
 
@@ -57,8 +63,7 @@ class Layout:
         """A guarded place for `tensor`, strides kept. Raises Unsupported for what is not plain and dense."""
         if tensor.layout is not torch.strided or dtype_name(tensor.dtype) not in DTYPES:
             raise Unsupported(f"a {tensor.dtype} tensor of layout {tensor.layout}")
-        sizes = zip(tensor.shape, tensor.stride(), strict=True)
-        span = 1 + sum((n - 1) * step for n, step in sizes) if tensor.numel() else 0
+        span = span_of(tensor.shape, tensor.stride())
         at = math.ceil((self.size + GUARD) / _ALIGN) * _ALIGN
         spec = Spec(at, list(tensor.shape), list(tensor.stride()), dtype_name(tensor.dtype), span)
         self.size = at + spec.nbytes + GUARD

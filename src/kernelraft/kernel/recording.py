@@ -12,7 +12,7 @@ from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.memory import mapped, sealed
 from kernelraft.kernel.record_check import parse
 from kernelraft.kernel.reference import Case, Problem
-from kernelraft.kernel.trace import Trace, base_name, computes, flat
+from kernelraft.kernel.trace import Trace, base_name, computes, picked
 from kernelraft.records import Reason
 
 _BYTES = 96 << 20  # of a source, the constants that a constructor computes, and the trace; used as needed
@@ -76,7 +76,7 @@ def _check(trace: Trace) -> None:
         names = ", ".join(sorted({base_name(event[1]) for event in found}))
         where = f" ({found[0][5]})" if len(found[0]) > 5 else ""
         raise Fault(Reason.NOT_TRITON, f"torch.{names}{where} outside a Triton kernel: compute it in the kernel")
-    if not any(event[0] == "launch" for event in flat(trace.events, every=False)):
+    if not any(event[0] == "launch" for event in picked(trace.events, 0)):
         raise Fault(Reason.NOT_TRITON, "no Triton kernel was launched")
 
 

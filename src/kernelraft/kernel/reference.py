@@ -14,7 +14,7 @@ import torch
 
 from kernelraft.kernel import gate, plain
 from kernelraft.kernel.compare import Expected, difference
-from kernelraft.kernel.memory import Unsupported, dtype_name
+from kernelraft.kernel.memory import Unsupported, dtype_name, span_of
 from kernelraft.kernel.oracle import answers
 
 _FUNCTION = "triton_kernel_wrapper"  # in place of a module, see sources.wrapped
@@ -227,8 +227,7 @@ def _scaled(value: Any, scale: float) -> Any:
     """A tensor of numbers times `scale`, in the same layout."""
     if not isinstance(value, torch.Tensor) or not value.is_floating_point() or not value.numel():
         return value
-    count = 1 + sum((n - 1) * step for n, step in zip(value.shape, value.stride(), strict=True))
-    held = value.as_strided((count,), (1,), value.storage_offset()) * scale
+    held = value.as_strided((span_of(value.shape, value.stride()),), (1,), value.storage_offset()) * scale
     return held.as_strided(value.shape, value.stride())
 
 

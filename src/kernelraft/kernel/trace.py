@@ -62,12 +62,12 @@ def base_name(operator: str) -> str:
     return operator.removeprefix("aten.").partition(".")[0]
 
 
-def flat(events: list[Event], *, every: bool) -> Iterator[Event]:
-    """Events in order; of a choice the first alternative, or `every` one."""
+def flat(events: list[Event]) -> Iterator[Event]:
+    """Events in order, of a choice every alternative."""
     for event in events:
         if event[0] == "choose":
-            for alternative in event[1] if every else event[1][:1]:
-                yield from flat(alternative, every=every)
+            for alternative in event[1]:
+                yield from alternative
         else:
             yield event
 
@@ -83,7 +83,7 @@ def picked(events: list[Event], pick: int) -> Iterator[Event]:
 
 def computes(events: list[Event]) -> list[Event]:
     """The operators of torch that are more than movements of data."""
-    return [e for e in flat(events, every=True) if e[0] == "op" and not _moves(e)]
+    return [e for e in flat(events) if e[0] == "op" and not _moves(e)]
 
 
 def _moves(event: Event) -> bool:

@@ -39,11 +39,16 @@ def try_all(ask: Ask, arena: Arena, trials: Sequence[Trial], *, exact: bool, aga
 def _try(ask: Ask, arena: Arena, trial: Trial, how: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     reply = ask({"op": "run", "inputs": arena.fill(trial), **how})
     outputs = arena.outputs(reply, trial)
+    compare(outputs, trial)
+    arena.check_inputs()
+    return outputs, reply
+
+
+def compare(outputs: list[Any], trial: Trial) -> None:
+    """Raises Fault for the first output that is not the reference's."""
     for index, (output, expected) in enumerate(zip(outputs, trial.expected, strict=True)):
         if found := difference(output, expected):
             raise Fault(found[0], (f"output {index}: " if len(outputs) > 1 else "") + found[1])
-    arena.check_inputs()
-    return outputs, reply
 
 
 def identical(a: Any, b: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from kernelraft.kernel import policy
-from kernelraft.kernel.build import Binary, Builder, Forms, configurations, groups
+from kernelraft.kernel.build import Binary, Builder, Forms, configurations, launches
 from kernelraft.kernel.child import Child, Deadline
 from kernelraft.kernel.compare import difference
 from kernelraft.kernel.compiler import shared_limit
@@ -25,7 +25,7 @@ from kernelraft.kernel.memory import Unsupported, mapped, sealed
 from kernelraft.kernel.recording import Fit, InProcess, fitting
 from kernelraft.kernel.reference import Case, Problem
 from kernelraft.kernel.trace import Trace
-from kernelraft.kernel.trying import POISONS, identical
+from kernelraft.kernel.trying import POISONS, compare, identical
 from kernelraft.records import Reason
 
 _WARM_S = 60  # a spare that is not ready by then is lost
@@ -82,9 +82,10 @@ class GpuBench(Bench):
             raise Unsupported("inputs of several shapes on a GPU")
         end = Deadline(self.settings.timeout_s)
         (form,) = forms
+        needs = Forms(code.decode())
         with self._recorded(problem, form, code, self.device, end) as (trace, fd, at):
-            binaries, picks = self._compile(code, trace, progress, end)
-            fit, exact = fitting(trace, problem), not Forms(code.decode()).atomic
+            binaries, picks = self._compile(code, trace, needs, progress, end)
+            fit, exact = fitting(trace, problem), not needs.atomic
             with self._replayer(end) as child, _packed(code, problem, binaries) as (packed, places):
                 arena = self._arena_of(problem, fit)
                 torch.cuda.empty_cache()  # what the oracle needed, the replayer may
@@ -102,7 +103,7 @@ class GpuBench(Bench):
                         self._time(child, problem, arena, places, picks, progress, exact=exact)
 
     def _compile(
-        self, code: bytes, trace: Trace, progress: Progress, end: Deadline
+        self, code: bytes, trace: Trace, needs: Forms, progress: Progress, end: Deadline
     ) -> tuple[dict[str, Binary], list[int]]:
         """The cubins, and the configurations that compile for this GPU. Raises Fault where none does."""
         targets = list(dict.fromkeys([self.target, *self.settings.targets, *self.settings.advisory]))
@@ -110,7 +111,7 @@ class GpuBench(Bench):
         progress.compiled = False
         picks: list[int] = []
         for pick in range(configurations(trace.events)):
-            wanted = groups([*trace.build, *trace.events], Forms(code.decode()), pick)
+            wanted = launches([*trace.build, *trace.events], needs, pick)
             built = builder.build(code, trace.kernels, wanted, end)
             if not picks:
                 progress.targets = built
@@ -147,9 +148,7 @@ class GpuBench(Bench):
 
     def _try_once(self, child: Child, case: Case, arena: GpuArena, index: int, poison: int, **more: Any) -> list[Any]:
         outputs = self._outputs(child, case, arena, index, poison, **more)
-        for number, (output, expected) in enumerate(zip(outputs, case.trials[index].expected, strict=True)):
-            if found := difference(output, expected):
-                raise Fault(found[0], (f"output {number}: " if len(outputs) > 1 else "") + found[1])
+        compare(outputs, case.trials[index])
         arena.check_inputs(index)
         return outputs
 
@@ -196,18 +195,14 @@ class GpuBench(Bench):
     @contextmanager
     def _replayer(self, end: Deadline) -> Iterator[Child]:
         """A warm replayer, killed at the end; the next one begins to warm up."""
-        while True:
-            child = self._spares.popleft()
-            try:
-                child.use(Deadline(_WARM_S))
-                child.reply()
-                break
-            except Fault as fault:
-                child.__exit__(None, None, None)
-                self._fill()
-                raise OSError(f"a replayer did not become ready: {fault.detail}") from None
-        child.use(end)
+        child = self._spares.popleft()
         try:
+            child.use(Deadline(_WARM_S))
+            try:
+                child.reply()
+            except Fault as fault:
+                raise OSError(f"a replayer did not become ready: {fault.detail}") from None
+            child.use(end)
             yield child
         finally:
             child.__exit__(None, None, None)

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from kernelraft.kernel.faults import Fault
 from kernelraft.kernel.lift import Module, triton_types
-from kernelraft.kernel.memory import DTYPES, dtype_name
+from kernelraft.kernel.memory import DTYPES, dtype_name, span_of
 from kernelraft.kernel.trace import ALLOCATE, COPIES, Event, Trace, View, base_name, flat, views
 from kernelraft.records import Reason
 
@@ -35,7 +35,7 @@ class Buffer:
     def of(cls, tensor: torch.Tensor) -> "Buffer":
         """The piece that a dense tensor looks at."""
         size = tensor.element_size()
-        span = _span(list(tensor.shape), list(tensor.stride()))
+        span = span_of(tensor.shape, tensor.stride())
         return cls(tensor.untyped_storage(), int(tensor.storage_offset()) * size, span * size, dtype_name(tensor.dtype))
 
     @classmethod
@@ -89,7 +89,7 @@ class Program:
         self._execute(self.trace.build)
         self._built = self._buffers
         self._given = {}
-        changed = {view[0] for event in flat(self.trace.events, every=True) for view in _written(event)}
+        changed = {view[0] for event in flat(self.trace.events) for view in _written(event)}
         self._changed = changed & self._built.keys()
 
     def run(self, inputs: list[torch.Tensor], poison: int, *, launches: bool = True, worn: bool = False) -> list[Any]:
@@ -118,7 +118,7 @@ class Program:
             raise _forged(f"buffer {name[:20]}")
         if offset < 0 or len(shape) != len(stride) or any(type(n) is not int or n < 0 for n in (*shape, *stride)):
             raise _forged("a shape")
-        if (offset + _span(shape, stride)) * dtype.itemsize > buffer.nbytes:
+        if (offset + span_of(shape, stride)) * dtype.itemsize > buffer.nbytes:
             raise _forged("a view outside of its buffer")
         first = buffer.base // dtype.itemsize + offset
         return torch.empty(0, dtype=dtype, device=self.device).set_(buffer.storage, first, shape, stride)
@@ -202,7 +202,7 @@ class Program:
     def _allocate(self, view: View) -> None:
         match view:
             case [str(name), 0, list(shape), list(stride), str(kind)] if kind in DTYPES:
-                nbytes = _span(shape, stride) * DTYPES[kind].itemsize
+                nbytes = span_of(shape, stride) * DTYPES[kind].itemsize
             case _:
                 raise _forged("an allocation")
         if name in self._buffers or nbytes > _MAX_BYTES:
@@ -326,13 +326,9 @@ def _written(event: Event) -> Iterable[View]:
 
 def _is_dense(shape: list[int], stride: list[int]) -> bool:
     """Whether no two elements share a place and hardly any place is free."""
-    return _span(shape, stride) <= 2 * prod(shape) and all(
+    return span_of(shape, stride) <= 2 * prod(shape) and all(
         n <= 1 or step for n, step in zip(shape, stride, strict=True)
     )
-
-
-def _span(shape: list[int], stride: list[int]) -> int:
-    return 1 + sum((n - 1) * step for n, step in zip(shape, stride, strict=True)) if prod(shape) else 0
 
 
 def resolve(operator: str) -> Any:
