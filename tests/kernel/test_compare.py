@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from kernelraft.kernel.compare import Expected, difference, error
+from kernelraft.kernel import compare
+from kernelraft.kernel.compare import Expected, difference
 from kernelraft.records import Reason
 
 LIMIT = 1e-4
@@ -29,17 +30,30 @@ def signal(scale: float) -> torch.Tensor:
 @pytest.mark.parametrize("scale", [1e-30, 1e-6, 1.0, 1e6, 1e30])
 def test_error_does_not_depend_on_the_scale(scale: float) -> None:
     off = signal(1.0) * 1.001
-    assert torch.allclose(error(off * scale, signal(scale)), error(off, signal(1.0)), rtol=1e-9)
+    one = expected(signal(1.0), torch.float64).worst(off)
+    assert expected(signal(scale), torch.float64).worst(off * scale) == pytest.approx(one, rel=1e-9)
 
 
 def test_error_of_an_element_near_zero_is_measured_against_the_whole() -> None:
     exact = torch.tensor([1.0, 1.0, 1.0, 0.0], dtype=torch.float64)
-    assert error(exact + 1e-5, exact).max() < 2e-5
+    assert 0 < expected(exact, torch.float64).worst(exact + 1e-5) < 2e-5
 
 
 def test_error_is_zero_where_the_reference_is_not_finite() -> None:
-    exact = torch.tensor([NAN, INF, 2.0], dtype=torch.float64)
-    assert error(torch.tensor([1.0, 1.0, 2.0]), exact).tolist() == [0.0, 0.0, 0.0]
+    assert expected([NAN, INF, 2.0]).worst(torch.tensor([1.0, 1.0, 2.0])) == 0.0
+
+
+@pytest.mark.parametrize("at", [0, 7, 8, 20, 63])
+@pytest.mark.parametrize("value", [NAN, 3.0])
+def test_difference_is_the_same_by_parts(value: float, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    want = expected(signal(1.0).view(4, 16))
+    output = want.value + torch.linspace(-1e-3, 1e-3, 64).view(4, 16)
+    output[at // 16, at % 16] = value
+    whole = difference(output, want)
+    monkeypatch.setattr(compare, "_PART", 8)
+    assert whole is not None
+    assert f"worst at [{at // 16}, {at % 16}]" in whole[1]
+    assert difference(output, expected(signal(1.0).view(4, 16))) == whole
 
 
 def test_difference_accepts_the_reference_itself() -> None:

@@ -40,7 +40,7 @@ def run(text: str) -> tuple[dict[str, Any], torch.Tensor]:
 
 
 def shrunk(text: str, grain: int = 16) -> tuple[Shrunk, torch.Tensor]:
-    found = shrink(text, grain)
+    found = shrink(text, ast.parse(str(grain)))
     scope, x = run(found.source)
     output = scope["Model"](*scope["get_init_inputs"]())(x)
     assert x.numel() + output.numel() <= MAX_ELEMENTS
@@ -59,7 +59,7 @@ SMALL = {
 
 @pytest.mark.parametrize("name", SMALL)
 def test_shrink_leaves_a_source_as_it_is_when_it_is_small_or_cannot_run(name: str) -> None:
-    found = shrink(SMALL[name], 16)
+    found = shrink(SMALL[name], ast.parse("16"))
     assert (found.source, found.changed, found.whole, str(found)) == (SMALL[name], {}, True, "")
 
 
@@ -132,7 +132,7 @@ def test_a_part_of_a_tuple_is_named_by_its_place() -> None:
 def test_numbers_that_are_no_sizes_stay() -> None:
     _, x = shrunk(source("eps = 1e-5\nname = 'n'\nflag = True\nkernel = 3\nn = 2048"))
     assert x.shape[0] < 2048
-    scope, _ = run(shrink(source("eps = 1e-5\nname = 'n'\nflag = True\nkernel = 3\nn = 2048"), 16).source)
+    scope, _ = run(shrink(source("eps = 1e-5\nname = 'n'\nflag = True\nkernel = 3\nn = 2048"), ast.parse("16")).source)
     assert (scope["eps"], scope["name"], scope["flag"], scope["kernel"]) == (1e-5, "n", True, 3)
 
 
@@ -147,9 +147,9 @@ def test_products_are_counted_and_not_only_elements() -> None:
     text = source("width = 320", "torch.rand(400, width)", "self.layer(self.layer(self.layer(x)))", "width")
     one = 2 * 400 * 320 * 320
     assert one * 3 < MAX_FLOPS < one * 6
-    assert not shrink(text, 16).changed
+    assert not shrink(text, ast.parse("16")).changed
     more = text.replace("self.layer(self.layer(self.layer(x)))", "x" + " @ self.layer.weight" * 6)
-    assert shrink(more, 16).changed
+    assert shrink(more, ast.parse("16")).changed
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_products_are_counted_and_not_only_elements() -> None:
 )
 def test_shrink_refuses_what_cannot_be_made_small(text: str) -> None:
     with pytest.raises(Unsupported, match="too large for the interpreter"):
-        shrink(text, 16)
+        shrink(text, ast.parse("16"))
 
 
 def test_shrink_makes_no_tensor_of_the_full_size() -> None:

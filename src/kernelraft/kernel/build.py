@@ -6,13 +6,14 @@ import mmap
 import os
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from kernelraft.kernel.child import Child, Deadline
 from kernelraft.kernel.compiler import is_binary
 from kernelraft.kernel.faults import FILE, Fault, tidy
 from kernelraft.kernel.forkserver import Client
-from kernelraft.kernel.lift import constants, place
+from kernelraft.kernel.lift import Place, constants, place
 from kernelraft.kernel.memory import DTYPES, mapped, sealed
 from kernelraft.kernel.trace import Event, picked
 from kernelraft.records import Reason
@@ -42,10 +43,14 @@ class Forms:
     """
 
     def __init__(self, source: str) -> None:
-        tree = ast.parse(source, FILE)
-        self._constants = constants(tree)
-        names = (getattr(node, "attr", None) or getattr(node, "id", "") for node in ast.walk(tree))
+        self._source = source
+        nodes = ast.walk(ast.parse(source, FILE)) if "atomic_" in source else ()
+        names = (getattr(node, "attr", None) or getattr(node, "id", "") for node in nodes)
         self.atomic = any(isinstance(name, str) and name.startswith("atomic_") for name in names)
+
+    @cached_property
+    def _constants(self) -> dict[Place, frozenset[str]]:
+        return constants(ast.parse(self._source, FILE))
 
     def launch(self, event: Event) -> Launch:
         """What the compiler needs of a launch: no address, no size of the grid."""

@@ -1,6 +1,9 @@
 """Whether an output is the reference's: shape, dtype, non-finite values, then every element against the signal."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,6 +13,7 @@ from kernelraft.records import Reason
 
 _SAME_SIZE = 10.0  # times the limit, of an element's own size
 _FEW = 0.1  # of all elements may be off by more than that: sums of both signs nearly cancel
+_PART = 1 << 24  # elements that are compared at once: float64 copies of a whole output may not fit into memory
 Difference = tuple[Reason, str]
 
 
@@ -18,8 +22,8 @@ class Expected:
     """One output of a reference.
 
     `value` has the shape and dtype that an answer must have. Of a floating-point output, `exact` is the value
-    in float64, `limit` the largest `error` that an answer may have, and `distant` the share of the reference's
-    own elements that are off by much of their own size.
+    in float64, `limit` the largest error (see `worst`) that an answer may have, and `distant` the share of the
+    reference's own elements that are off by much of their own size.
     """
 
     value: Any
@@ -27,19 +31,72 @@ class Expected:
     limit: float = 0.0
     distant: float = 0.0
 
+    def parts(self) -> Iterator[tuple[slice, torch.Tensor]]:
+        """What an answer must be, flat and in float64: where the reference leaves its type's range, that decides."""
+        assert self.exact is not None
+        value, exact = self.value.reshape(-1), self.exact.reshape(-1)
+        for start in range(0, value.numel(), _PART):
+            part = slice(start, start + _PART)
+            yield part, torch.where(torch.isfinite(value[part]), exact[part], value[part].double())
 
-def error(output: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
-    """Of every element |o - r| / (rms(r) + |r|), in float64; 0 where the reference is not finite.
+    @cached_property
+    def rms(self) -> float:
+        """Root mean square of all finite elements; 0 without any."""
+        top, count, total = 0.0, 0, 0.0
+        for _, want in self.parts():
+            top = max(top, float(torch.where(torch.isfinite(want), want, 0.0).abs().max()))
+        if top:
+            for _, want in self.parts():  # divided by the top first: squares leave the type's range
+                finite = torch.isfinite(want)
+                total += float((torch.where(finite, want, 0.0) / top).square().sum())
+                count += int(finite.sum())
+        return top * math.sqrt(total / count) if count else 0.0
 
-    An absolute tolerance would let zeros pass for a small signal
-    (github.com/ScalingIntelligence/KernelBench/issues/165), so the error is measured against the reference's rms.
-    """
-    finite = torch.isfinite(exact)
-    signal = exact[finite]
-    top = float(signal.abs().max()) if signal.numel() else 0.0  # divided by first: squares leave the type's range
-    rms = top * float((signal / top).square().mean().sqrt()) if top else 0.0
+    def worst(self, output: torch.Tensor) -> float:
+        """The largest error of an output: of every element |o - r| / (rms + |r|), without those that are not finite.
+
+        An absolute tolerance would let zeros pass for a small signal
+        (github.com/ScalingIntelligence/KernelBench/issues/165), so the error is measured against the reference's rms.
+        """
+        flat = output.reshape(-1)
+        return max(
+            (float(_error(flat[part].double(), want, self.rms).max()) for part, want in self.parts()), default=0.0
+        )
+
+    def share_distant(self, output: torch.Tensor, limit: float) -> float:
+        """Which share of an output's elements is off by much of its own size."""
+        flat = output.reshape(-1)
+        return sum(int(_distant(flat[part].double(), want, limit).sum()) for part, want in self.parts()) / len(flat)
+
+
+def _error(output: torch.Tensor, exact: torch.Tensor, rms: float) -> torch.Tensor:
     relative = (output.double() - exact).abs() / (max(rms, 1e-300) + exact.abs())
-    return torch.where(finite, relative, 0.0)
+    return torch.where(torch.isfinite(exact), relative, 0.0)
+
+
+def _distant(output: torch.Tensor, exact: torch.Tensor, limit: float) -> torch.Tensor:
+    """Which elements are off by much of their own size; the error lets pass what is small beside the signal."""
+    off = (output - exact).abs() > _SAME_SIZE * limit * exact.abs()
+    return off & torch.isfinite(exact) & (exact != 0)
+
+
+@dataclass
+class _Wrong:
+    """How many elements are, and the place of the worst, or the first."""
+
+    count: int = 0
+    at: int = 0
+    rank: float = -math.inf
+
+    def note(self, wrong: torch.Tensor, start: int, rank: torch.Tensor | None = None) -> None:
+        count = int(wrong.sum())
+        if not count:
+            return
+        self.count += count
+        order = wrong.double() if rank is None else torch.where(wrong, rank, -1.0)
+        at = int(order.argmax())
+        if (found := float(order[at])) > self.rank:
+            self.at, self.rank = start + at, found
 
 
 def difference(output: Any, expected: Expected) -> Difference | None:
@@ -55,39 +112,39 @@ def difference(output: Any, expected: Expected) -> Difference | None:
         return Reason.WRONG_DTYPE, f"dtype {dtype_name(output.dtype)}, expected {dtype_name(want.dtype)}"
     if not want.numel():
         return None
-    if expected.exact is None:
-        wrong = output != want
-        return _describe(wrong, output, want) if bool(wrong.any()) else None
-    # Where the reference itself leaves the type's range, exact values are not what decides.
-    o, r = output.double(), torch.where(torch.isfinite(want), expected.exact, want.double())
-    finite = torch.isfinite(r)
-    wrong = (torch.isfinite(o) != finite) | (~finite & ~((o == r) | (o.isnan() & r.isnan())))
-    if bool(wrong.any()):
-        return _describe(wrong, output, want)
-    found = error(o, r)
-    wrong = found > expected.limit
-    if bool(wrong.any()):
-        return _describe(wrong, output, want, found)
-    far = distant(o, r, expected.limit)
-    if float(far.double().mean()) > expected.distant + _FEW:
-        return _describe(far, output, want)
-    return None
+    wrong = _unequal(output, want) if expected.exact is None else _off(output, expected)
+    return _described(wrong, output, want) if wrong else None
 
 
-def distant(output: torch.Tensor, exact: torch.Tensor, limit: float) -> torch.Tensor:
-    """Which elements are off by much of their own size; `error` lets pass what is small beside the signal."""
-    off = (output - exact).abs() > _SAME_SIZE * limit * exact.abs()
-    return off & torch.isfinite(exact) & (exact != 0)
+def _unequal(output: torch.Tensor, want: torch.Tensor) -> _Wrong | None:
+    found = _Wrong()
+    found.note((output != want).reshape(-1), 0)
+    return found if found.count else None
 
 
-def _describe(
-    wrong: torch.Tensor, output: torch.Tensor, expected: torch.Tensor, rank: torch.Tensor | None = None
-) -> Difference:
-    order = wrong.to(torch.uint8) if rank is None else torch.where(wrong, rank, -1.0)
-    flat = int(order.argmax())
-    index = [int(i) for i in torch.unravel_index(torch.tensor(flat), wrong.shape)]
-    got, want = output.reshape(-1)[flat].item(), expected.reshape(-1)[flat].item()
-    share = f"{int(wrong.sum())} of {wrong.numel()} elements are wrong"
+def _off(output: torch.Tensor, expected: Expected) -> _Wrong | None:
+    """The first of these that there is: other elements are not finite; an error beyond the limit; too many distant."""
+    kind, beyond, far = _Wrong(), _Wrong(), _Wrong()
+    flat = output.reshape(-1)
+    for part, r in expected.parts():
+        o, finite = flat[part].double(), torch.isfinite(r)
+        kind.note((torch.isfinite(o) != finite) | (~finite & ~((o == r) | (o.isnan() & r.isnan()))), part.start)
+        found = _error(o, r, expected.rms)
+        beyond.note(found > expected.limit, part.start, found)
+        far.note(_distant(o, r, expected.limit), part.start)
+    if kind.count or beyond.count:
+        return kind if kind.count else beyond
+    return far if far.count / output.numel() > expected.distant + _FEW else None
+
+
+def _described(wrong: _Wrong, output: torch.Tensor, expected: torch.Tensor) -> Difference:
+    index: list[int] = []
+    left = wrong.at
+    for size in reversed(expected.shape):
+        left, here = divmod(left, size)
+        index.insert(0, here)
+    got, want = output.reshape(-1)[wrong.at].item(), expected.reshape(-1)[wrong.at].item()
+    share = f"{wrong.count} of {expected.numel()} elements are wrong"
     return Reason.WRONG_VALUE, f"{share}; worst at {index}: {_short(got)}, expected {_short(want)}"
 
 

@@ -3,8 +3,6 @@
 import ast
 import json
 import socket
-from collections import OrderedDict
-from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -17,14 +15,14 @@ from kernelraft.kernel.faults import Fault, tidy
 from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.lift import literals
 from kernelraft.kernel.memory import Unsupported
+from kernelraft.kernel.problems import Problems
 from kernelraft.kernel.recording import InProcess, fitting, recorded
 from kernelraft.kernel.reference import Problem
-from kernelraft.kernel.shrink import Shrunk, granularity, shrink
+from kernelraft.kernel.shrink import Shrunk, shrink
 from kernelraft.kernel.trace import Trace
 from kernelraft.kernel.trying import try_all
 from kernelraft.records import ABSTAIN_REASONS, Reason, Status
 
-_KEPT = 128  # problems; one holds its inputs and outputs of every trial
 DEVICE = {
     "name": "NVIDIA H100 80GB HBM3", "capability": [9, 0], "multiprocessors": 132, "shared": 232_448,
     "memory": 80 << 30,
@@ -100,10 +98,11 @@ def _bench(settings: Settings, zygotes: list[Client]) -> "Bench":
 class Bench:
     """One worker slot: two zygotes and the problems seen lately."""
 
+    kept_bytes = 256 << 20  # of problems
+
     def __init__(self, settings: Settings, run: Client, compiling: Client) -> None:
         self.settings, self.run, self.compiling = settings, run, compiling
-        self._problems: OrderedDict[str, Problem | Unsupported] = OrderedDict()
-        self._sizes: dict[tuple[str, int], Shrunk] = {}
+        self.problems = Problems(self.make_problem, self.kept_bytes)
 
     def evaluate(self, reference: str, code: str) -> Answer:
         """The verdict as plain data. Raises Lost and OSError where the machine fails, not the candidate."""
@@ -112,9 +111,8 @@ class Bench:
         tree: ast.Module | None = None
         try:
             tree = policy.check_syntax(code, allow_torch=self.settings.allow_torch)
-            small = self._small(reference, granularity(tree))
-            problem = self._problem(small.source)
-            self._judge(problem, code, progress, Deadline(self.settings.timeout_s))
+            small = shrink(reference, tree)
+            self._judge(self.problems[small.source], code, progress, Deadline(self.settings.timeout_s))
         except Fault as fault:
             return self.failed(fault, progress, small, tree)
         except Unsupported as error:
@@ -142,11 +140,6 @@ class Bench:
         progress.correct = False if fault.reason in _WRONG else None
         return verdict(progress, fault.reason, tidy(f"{fault.detail} (with {small})"))
 
-    def _small(self, reference: str, grain: int) -> Shrunk:
-        if (reference, grain) not in self._sizes:
-            self._sizes[reference, grain] = shrink(reference, grain)
-        return self._sizes[reference, grain]
-
     def _judge(self, problem: Problem, code: str, progress: Progress, end: Deadline) -> None:
         try:
             for form, indices in problem.forms().items():
@@ -173,7 +166,6 @@ class Bench:
         fit = fitting(trace, problem)
         trials = [fit.case.trials[n] for n in indices]
         forms = Forms(code.decode())
-        wanted = launches([*trace.build, *trace.events], forms, pick)
         with (
             Arena(problem, code) as arena,
             Child(self.run, "replay", [*arena.fds, fd], self.settings.memory_mib, end) as child,
@@ -188,6 +180,7 @@ class Bench:
                     child.ask({**load, "init": arena.init, "state": specs, "pick": other})
                     try_all(child.ask, arena, trials[:1], exact=False, again=False)
         progress.correct = True
+        wanted = launches([*trace.build, *trace.events], forms, pick)
         return self._build(code, trace.kernels, wanted, progress, end)
 
     def _build(
@@ -197,10 +190,6 @@ class Bench:
         progress.targets = merged(progress.targets, builder.build(code, kernels, wanted, end))
         progress.compiled = all(progress.targets[target].said == "ok" for target in self.settings.targets)
         return progress.compiled
-
-    def crowded(self, problems: Collection[Problem | Unsupported]) -> bool:
-        """Whether the oldest is to be forgotten."""
-        return len(problems) > _KEPT
 
     def make_problem(self, source: str) -> Problem:
         """The reference, executed where this judge compares. Raises Unsupported."""
@@ -227,20 +216,6 @@ class Bench:
             return dict(reply["kernels"]), launches(reply["launches"], Forms(code.decode()), 0)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
             raise Fault(Reason.RUNTIME_ERROR, "its process sent a malformed answer") from None
-
-    def _problem(self, source: str) -> Problem:
-        if source not in self._problems:
-            try:
-                self._problems[source] = self.make_problem(source)
-            except Unsupported as error:
-                self._problems[source] = Unsupported(str(error))  # without its frames, which hold tensors
-        self._problems.move_to_end(source)
-        found = self._problems[source]
-        while self.crowded(self._problems.values()):
-            self._problems.popitem(last=False)
-        if isinstance(found, Unsupported):
-            raise found
-        return found
 
 
 _OF_ANY_SIZE = frozenset({Reason.SYNTAX, Reason.NOT_TRITON, Reason.COMPILE_ERROR, Reason.NOT_REPLAYABLE})

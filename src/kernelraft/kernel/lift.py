@@ -5,7 +5,6 @@ Triton's interpreter, to which a kernel is plain Python, nor its compiler runs a
 """
 
 import ast
-import copy
 import importlib
 import linecache
 import math
@@ -117,40 +116,37 @@ def place(kernel: str) -> Place:
 
 
 def write_out(node: ast.FunctionDef) -> str:
-    """The name of a file, in memory, that holds this function alone, without decorators and docstrings.
+    """The name of a file, in memory, that holds this function alone, without docstrings, which are taken off it.
 
     Triton reads a kernel's text again, by rules of its own: so it is given a text that has one meaning.
     Tracebacks in it are told in lines of the candidate's own file.
     """
-    bare = without_types(node)
-    for part in ast.walk(bare):
+    for part in ast.walk(node):
         body = getattr(part, "body", None)
         if isinstance(body, list):
             part.body = [n for n in body if not _is_text(n)] or [ast.Pass()]  # type: ignore[attr-defined]
-    text = ast.unparse(ast.fix_missing_locations(bare)) + "\n"
+    text = ast.unparse(ast.fix_missing_locations(node)) + "\n"
     again = ast.parse(text).body
-    if len(again) != 1 or ast.dump(again[0]) != ast.dump(bare) or text.count("\ndef ") or not text.startswith("def "):
+    if len(again) != 1 or ast.dump(again[0]) != ast.dump(node) or text.count("\ndef ") or not text.startswith("def "):
         raise Fault(Reason.COMPILE_ERROR, f"kernel {node.name}: its text has more than one meaning")
     file = f"{KERNELS}{node.name}_{node.lineno}.py"
-    ORIGIN[file] = _lines(again[0], bare)
+    ORIGIN[file] = _lines(again[0], node)
     linecache.cache[file] = (len(text), None, [line + "\n" for line in text[:-1].split("\n")], file)
     return file
 
 
-def without_types(node: ast.FunctionDef) -> ast.FunctionDef:
-    """The function without decorators, and without annotations but for those that mark constants.
+def strip(node: ast.FunctionDef) -> None:
+    """Take its decorators off a function, and its annotations but for those that mark constants.
 
     An annotation is evaluated where the function is defined, and `x_ptr: torch.Tensor` says nothing to Triton.
     """
-    bare = copy.deepcopy(node)
-    bare.decorator_list, bare.returns = [], None
-    every = bare.args
+    node.decorator_list, node.returns = [], None
+    every = node.args
     for argument in (*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg):
         if argument is not None and not _marks_constant(argument.annotation):
             argument.annotation = None
         elif argument is not None and isinstance(argument.annotation, ast.Constant):
             argument.annotation = ast.Constant("constexpr")  # the one spelling that interpreter and compiler know
-    return bare
 
 
 def _marks_constant(annotation: ast.expr | None) -> bool:
@@ -200,6 +196,7 @@ class Module:
         if node is None or name not in self._kernels:
             raise Fault(Reason.NOT_TRITON, f"kernel {place(name)[0][:80]} is not written in the file")
         check(node)
+        strip(node)
         scope = self._scope(node, self._kernels[name])
         file = write_out(node)
         exec(compile("".join(linecache.getlines(file)), file, "exec"), scope)
@@ -208,7 +205,7 @@ class Module:
     def _scope(self, node: ast.FunctionDef, bindings: Mapping[str, Any]) -> dict[str, Any]:
         """The globals of a kernel: what its free names stand for, and nothing else."""
         scope: dict[str, Any] = {"__name__": "lifted", "__builtins__": _builtins()}
-        for free in free_names(without_types(node)):
+        for free in free_names(node):
             if free in bindings:
                 scope[free] = self.value(bindings[free])
             elif free not in BUILTINS:

@@ -15,6 +15,7 @@ _libc.syscall.restype = ctypes.c_long
 PDEATHSIG, DUMPABLE, SET_NAME, SECCOMP, CAPBSET_DROP, SUBREAPER, NO_NEW_PRIVS = 1, 4, 15, 22, 24, 36, 38
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_THREAD = 0x10000000, 0x20000000, 0x40000000, 0x10000
+_MADV_COLLAPSE = 25  # since Linux 6.1
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446  # the same on every architecture
 
@@ -42,6 +43,19 @@ def name_process(name: str) -> None:
     """Show `name` (at most 15 bytes) in ps and /proc/PID/comm."""
     buffer = ctypes.create_string_buffer(name.encode()[:15])
     prctl(SET_NAME, ctypes.c_void_p(ctypes.addressof(buffer)))
+
+
+def use_huge_pages() -> None:
+    """Gather this process's private memory in pages of 2 MiB where the kernel can: a fork then copies fewer tables."""
+    size = 1 << 21
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, rights, *_, name = [*line.split(maxsplit=5), ""][:6]
+        if rights != "rw-p" or name not in ("", "[heap]"):
+            continue
+        start, end = (int(bound, 16) for bound in span.split("-"))
+        start, end = -(-start // size) * size, end // size * size
+        if start < end:
+            _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_COLLAPSE)  # no matter if refused
 
 
 def drop_capabilities() -> None:

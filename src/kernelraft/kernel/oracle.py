@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from kernelraft.kernel import plain
-from kernelraft.kernel.compare import Expected, distant, error
+from kernelraft.kernel.compare import Expected
 from kernelraft.kernel.memory import Unsupported, dtype_name
 
 # An answer may be so many times less exact than PyTorch's own: another order of summation, another exp.
@@ -35,14 +35,12 @@ def _expected(value: Any, exact: Any, floors: Mapping[str, float], ease: float) 
     floor = floors.get(dtype_name(value.dtype))
     if floor is None:
         raise Unsupported(f"an output of {dtype_name(value.dtype)}: there is no tolerance for it")
-    finite = torch.isfinite(value)
-    own = error(torch.where(finite, value.double(), 0.0), torch.where(finite, exact, 0.0))
-    limit = ease * max(floor, _SLACK * float(own.max()) if own.numel() else 0.0)
+    bare = Expected(value, exact)
+    limit = ease * max(floor, _SLACK * bare.worst(value) if value.numel() else 0.0)
     if limit > ease * _MAX_LIMIT:
         off = limit / _SLACK / ease
         raise Unsupported(f"the reference in {dtype_name(value.dtype)} is off by {off:.2g} of its signal")
-    far = distant(torch.where(finite, value.double(), 0.0), torch.where(finite, exact, 0.0), limit)
-    return Expected(value, exact, limit, float(far.double().mean()) if far.numel() else 0.0)
+    return Expected(value, exact, limit, bare.share_distant(value, limit) if value.numel() else 0.0)
 
 
 def _exact(model: Any, inputs: list[Any], values: list[Any]) -> list[Any]:

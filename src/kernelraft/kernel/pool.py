@@ -4,9 +4,7 @@ Everything dies with the main process, by any signal: the servers read an end of
 all others die with their parent (PR_SET_PDEATHSIG).
 """
 
-import contextlib
 import os
-import queue
 import threading
 import time
 from concurrent.futures import Future
@@ -15,6 +13,7 @@ from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel import channel, confine
 from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.forkserver import Client
+from kernelraft.kernel.jobs import Job, Jobs
 from kernelraft.kernel.workers import ANSWER_S, KINDS, Answer, Server, Slot
 from kernelraft.records import Reason, Status
 
@@ -31,7 +30,7 @@ class Pool:
         self._workers, self._allow_weak = workers, allow_weak
         self._locks = [os.memfd_create(name, os.MFD_CLOEXEC) for name in ("lock", "gate")]
         self._settings = {**settings, "locks": [f"/proc/{os.getpid()}/fd/{fd}" for fd in self._locks]}
-        self._queue: queue.SimpleQueue[tuple[Future[Answer], str, str] | None] = queue.SimpleQueue()
+        self._jobs = Jobs()
         self._lock = threading.Lock()
         self._kinds = [*KINDS, *(["gpu"] if settings.get("device") == "cuda" else [])]
         self._closed = False
@@ -47,23 +46,21 @@ class Pool:
         except BaseException:
             self.close()
             raise
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self._workers)]
+        self._threads = [threading.Thread(target=self._work, args=[n], daemon=True) for n in range(self._workers)]
         for thread in self._threads:
             thread.start()
 
     def submit(self, reference: str, code: str) -> "Future[Answer]":
         """Queue one evaluation: judge.py's plain verdict, with "seconds". Never raises for a lost worker."""
-        future: Future[Answer] = Future()
-        self._queue.put((future, reference, code))
-        return future
+        job = Job(reference, code)
+        self._jobs.put(job)
+        return job.future
 
     def close(self) -> None:
         """End all processes; what is queued is cancelled, what is running is lost."""
-        self._drain()
+        self._jobs.close()
         with self._lock:
             self._closed = True
-        for _ in self._threads:
-            self._queue.put(None)
         for server in self._servers:
             server.close()
         for thread in self._threads:
@@ -72,13 +69,6 @@ class Pool:
         for fd in self._locks:
             os.close(fd)
         self._locks.clear()
-
-    def _drain(self) -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                job = self._queue.get_nowait()
-                if job:
-                    job[0].cancel()
 
     def _serve(self) -> None:
         """Both servers, started again where one has died."""
@@ -124,25 +114,24 @@ class Pool:
             servers = [server.client for server in self._servers]
             return Slot(servers, self._settings, self._settings["timeout_s"] + _SLACK_S)
 
-    def _work(self) -> None:
+    def _work(self, worker: int) -> None:
         slot: Slot | None = None
-        while (job := self._queue.get()) is not None:
-            future, reference, code = job
-            if not future.set_running_or_notify_cancel():
+        while (job := self._jobs.take(worker)) is not None:
+            if not job.future.set_running_or_notify_cancel():
                 continue
             started = time.monotonic()
             answer: Answer = {}
             for _ in range(2):  # the second time on a fresh worker
                 try:
                     slot = slot or self._slot()
-                    answer = slot.ask(reference, code)
+                    answer = slot.ask(job.reference, job.code)
                     break
                 except (Lost, OSError, VerifierUnavailable) as error:
                     answer = _lost(str(error))
                     if slot:
                         slot.close()
                     slot = None
-            future.set_result(answer | {"seconds": time.monotonic() - started, "sandbox": self._layers})
+            job.future.set_result(answer | {"seconds": time.monotonic() - started, "sandbox": self._layers})
         if slot:
             slot.close()
 

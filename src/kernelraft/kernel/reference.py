@@ -6,13 +6,14 @@ import json
 import types
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, overload
 
 import torch
 
-from kernelraft.kernel import gate, plain
+from kernelraft.kernel import draws, gate, plain
 from kernelraft.kernel.compare import Expected, difference
 from kernelraft.kernel.memory import Unsupported, dtype_name, span_of
 from kernelraft.kernel.oracle import answers
@@ -84,6 +85,8 @@ class Problem:
         self, source: str, trials: int, tolerances: dict[str, float], secret: str, device: str = "cpu"
     ) -> None:
         self.source, self._device = source, device
+        if device == "cuda":
+            torch.cuda.init()  # type: ignore[no-untyped-call]
         self._key = hashlib.blake2b(source.encode(), key=bytes.fromhex(secret), digest_size=32).digest()
         self._trials, self._tolerances = trials, tolerances
         self._cases: dict[bool, Case] = {}
@@ -94,14 +97,18 @@ class Problem:
             exec(compile(source, "reference.py", "exec"), self._module.__dict__)
             self._model, self.entries = self._entry()
             self.entry = self._model.__name__
-            torch.manual_seed(self.seed("init"))
-            with torch.device(device):
+            draws.seed(self.seed("init"))
+            with self._place():
                 self.init = _arguments(self._module.get_init_inputs())
             self.case(loaded=True)
         except Unsupported:
             raise
         except Exception as error:
             raise Unsupported(f"the reference fails: {type(error).__name__}: {error}") from error
+
+    def _place(self) -> AbstractContextManager[Any]:
+        """Where new tensors lie; to name the default would slow every operator down."""
+        return nullcontext() if self._device == "cpu" else torch.device(self._device)
 
     def seed(self, tag: str) -> int:
         digest = hashlib.blake2b(tag.encode(), key=self._key, digest_size=6).digest()
@@ -150,29 +157,29 @@ class Problem:
 
     def _make(self, loaded: bool) -> Case:
         args, kwargs = self.init
-        torch.manual_seed(self.seed("model"))
-        with torch.device(self._device):
+        draws.seed(self.seed("model"))
+        with self._place():
             model = self._model(*args, **kwargs)
         if loaded:
             self._perturb(model)
         state = {name: value.detach().clone() for name, value in model.state_dict().items()}
         trials = Trials(partial(self._trial, model), self._trials, _KEPT_BYTES[self._device])
         first = trials[0]
-        with torch.no_grad(), torch.device(self._device):
+        with torch.no_grad(), self._place():
             again = self._answers(model, first.inputs)
         if any(difference(a.value, b) for a, b in zip(again, first.expected, strict=True)):
             raise Unsupported("the reference answers the same inputs differently")
         gate.check((trial.inputs, trial.expected) for trial in trials)
-        with torch.no_grad(), torch.device(self._device):
+        with torch.no_grad(), self._place():
             gate.check_work(model, first.inputs)
         return Case(state, trials)
 
     def _trial(self, model: Any, index: int) -> Trial:
-        with torch.no_grad(), torch.device(self._device):
+        with torch.no_grad(), self._place():
             return self._make_trial(model, index)
 
     def _make_trial(self, model: Any, index: int) -> Trial:
-        torch.manual_seed(self.seed(f"trial {index}"))
+        draws.seed(self.seed(f"trial {index}"))
         inputs = [_on(value, self._device) for value in self._module.get_inputs()]
         scale = _SCALES[index % len(_SCALES)]
         if scale != 1.0:
@@ -186,7 +193,7 @@ class Problem:
         return Trial(inputs, self._answers(model, inputs))
 
     def _answers(self, model: Any, inputs: list[Any], ease: float = 1.0) -> list[Expected]:
-        torch.manual_seed(self.seed(f"call {next(self._calls)}"))  # so that a random reference shows
+        draws.seed(self.seed(f"call {next(self._calls)}"))  # so that a random reference shows
         return answers(model, inputs, self._tolerances, ease)
 
     def _perturb(self, model: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from kernelraft.kernel import channel, plain, watch
+from kernelraft.kernel import channel, draws, plain, watch
 from kernelraft.kernel.faults import Fault, classify, line_now, tidy
 from kernelraft.kernel.interpreting import interpreter
 from kernelraft.kernel.memory import Layout, Spec, dtype_name, look, mapped, put
@@ -38,7 +38,7 @@ class Candidate:
         found = entry(module, request["entries"])
         args, kwargs = plain.decode(request["init"], self.tensor)
         state = {name: self.tensor(spec) for name, spec in request["state"].items()}
-        torch.manual_seed(request["seed"])
+        draws.seed(request["seed"])
         if isinstance(found, type):
             self.model = found(*args, **kwargs)
             own = {k: v.shape for k, v in self.model.state_dict().items()}

@@ -28,6 +28,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # the children's collector does not touch, and so does not copy, these pages
     gc.disable()
+    linux.use_huge_pages()
     channel.send(sock, {"ready": True})
     forkserver.serve(sock, roles)
 

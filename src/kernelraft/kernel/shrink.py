@@ -4,6 +4,7 @@ import ast
 import time
 import types
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -35,13 +36,16 @@ def granularity(tree: ast.Module) -> int:
     return max((n for n in literals(tree) if 16 <= n <= 4096 and n & (n - 1) == 0), default=16)
 
 
-def shrink(source: str, grain: int) -> Shrunk:
-    """The source itself where it is small, else with sizes that are multiples of `grain` where they were.
+def shrink(source: str, candidate: ast.Module) -> Shrunk:
+    """The source itself where it is small, else with sizes that are multiples of the candidate's granularity still.
 
     Raises Unsupported where it cannot be made small.
     """
-    if _fits(source):
-        return Shrunk(source, {})
+    return Shrunk(source, {}) if _fits(source) else _shrunk(source, granularity(candidate))
+
+
+@lru_cache(256)
+def _shrunk(source: str, grain: int) -> Shrunk:
     for whole, least in ((True, grain), (False, _LEAST)):
         found = _halve(source, least)
         if found:
@@ -100,6 +104,7 @@ def _folded(node: ast.expr) -> ast.expr:
     return node
 
 
+@lru_cache(2048)  # the same reference for every candidate
 def _fits(source: str) -> bool:
     size = _size(source)
     return size is None or (size[0] <= MAX_ELEMENTS and size[1] <= MAX_FLOPS)

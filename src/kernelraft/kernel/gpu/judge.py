@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,12 @@ from kernelraft.records import Reason
 
 _WARM_S = 60  # a spare that is not ready by then is lost
 _SPARES = 2
-_KEPT_BYTES = 8 << 30  # of problems, on the GPU
 
 
 class GpuBench(Bench):
     """One worker of a GPU: two CPU zygotes to record and compile, one that keeps warm GPU replayers."""
+
+    kept_bytes = 8 << 30
 
     def __init__(self, settings: Settings, run: Client, compiling: Client, gpu: Client) -> None:
         super().__init__(settings, run, compiling)
@@ -58,8 +59,7 @@ class GpuBench(Bench):
         progress = Progress(device=str(self.device["name"]))
         try:
             policy.check_syntax(code, allow_torch=self.settings.allow_torch)
-            problem = self._problem(reference)
-            self._prove(problem, code.encode(), progress)
+            self._prove(self.problems[reference], code.encode(), progress)
         except Fault as fault:
             return self.failed(fault, progress)
         except (Unsupported, torch.cuda.OutOfMemoryError) as error:
@@ -67,10 +67,6 @@ class GpuBench(Bench):
         except InProcess as why:
             return verdict(progress, Reason.NOT_REPLAYABLE, tidy(str(why)))
         return verdict(progress, None, "")
-
-    def crowded(self, problems: Collection[Problem | Unsupported]) -> bool:
-        held = [p.nbytes for p in problems if isinstance(p, Problem)]
-        return len(held) > 1 and sum(held) > _KEPT_BYTES
 
     def make_problem(self, source: str) -> Problem:
         s = self.settings

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from kernelraft.kernel import channel, plain
+from kernelraft.kernel import channel, draws, plain
 from kernelraft.kernel import memory as host
 from kernelraft.kernel.build import Binary, Forms
 from kernelraft.kernel.faults import Fault, classify
@@ -136,7 +136,7 @@ class Replayer:
         exec(compile(self.code[at : at + size].decode(), "reference.py", "exec"), module.__dict__)
         args, kwargs = plain.decode(request["init"], self._look)
         with torch.no_grad():
-            torch.manual_seed(request["seed"])
+            draws.seed(request["seed"])
             model = getattr(module, request["entry"])(*copy.deepcopy(args), **copy.deepcopy(kwargs)).to("cuda")
             model.load_state_dict({name: value.clone() for name, value in self._state(request["all_state"]).items()})
         inputs = [plain.decode(encoded, self._look) for encoded in request["sets"]]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves
 
+from kernelraft.kernel import draws
 from kernelraft.kernel.faults import Fault
 from kernelraft.kernel.lift import Module, triton_types
 from kernelraft.kernel.memory import DTYPES, dtype_name, span_of
@@ -84,7 +85,7 @@ class Program:
         named = [view[0] for view in self.trace.state.values()]
         for buffer in {name for name in named if name.startswith("state")} & self._given.keys():
             self._buffers[buffer] = Buffer.of(self._given[buffer][0][1])  # given to a function, not to a module
-        torch.manual_seed(seed)
+        draws.seed(seed)
         self.forward = False
         self._execute(self.trace.build)
         self._built = self._buffers
