@@ -118,7 +118,7 @@ def test_problem_refuses_a_reference_that_answers_by_the_number_of_its_calls() -
         ("def f(:", "the reference fails: SyntaxError"),
         (reference("x @ x"), "the reference fails: RuntimeError"),
         (reference("None"), "the reference returns no tensor"),
-        (reference("x.to_sparse()"), "the reference fails: RuntimeError"),
+        (reference("x.to_sparse()"), "the reference fails: NotImplementedError"),
     ],
 )
 def test_problem_refuses_a_reference_that_it_cannot_run(source: str, message: str) -> None:

@@ -76,6 +76,14 @@ def test_a_solved_task_is_not_sampled_again(tmp_path):
     assert written.count("t3") == 1 and written.count("t7") == 4
 
 
+def test_each_cycle_may_ask_for_another_number_of_samples(tmp_path):
+    generator = FakeGenerator(lambda t, n: "x")
+    never = FakeVerifier(right=lambda t, code: False)
+    stage = raft(generator, never, FakeTrainer(), tmp_path, gate_tasks=0, cycles=3, samples_per_task=[1, 2])
+    execute(stage, tmp_path / "run")
+    assert [key.split("/")[0] for key in generator.written].count("t3") == 1 + 2 + 2
+
+
 def test_a_cycle_that_falls_at_the_gate_is_rolled_back(tmp_path):
     calls = []
 

@@ -49,6 +49,7 @@ class Settings:
     device: str = "cpu"
     time: bool = True
     time_budget_s: float = 2.0
+    compile_baseline: bool = False
     locks: list[str] = field(default_factory=list)  # files: who measures time on a GPU holds the first alone
 
 
@@ -63,7 +64,7 @@ class Progress:
     why: str = ""  # it is not
     device: str = "cpu"
     speedup: float | None = None
-    times: dict[str, float] = field(default_factory=dict)
+    times: dict[str, float | None] = field(default_factory=dict)
 
 
 def judge(fds: list[int], _args: dict[str, Any]) -> None:

@@ -22,11 +22,24 @@ def answers(model: Any, inputs: list[Any], floors: Mapping[str, float], ease: fl
 
     Raises Unsupported where there is no tensor among them, or none could be judged.
     """
-    values = [_detached(value) for value in plain.leaves(copy.deepcopy(model)(*_copies(inputs)))]
+    values = outputs(model, inputs)
     if not any(isinstance(value, torch.Tensor) for value in values):
         raise Unsupported("the reference returns no tensor")
     exact = _exact(model, inputs, values)
     return [_expected(value, in_double, floors, ease) for value, in_double in zip(values, exact, strict=True)]
+
+
+def outputs(model: Any, inputs: list[Any]) -> list[Any]:
+    """What a model gives for `inputs`, flat, each in memory of its own; model and inputs are not changed by it."""
+    found: list[Any] = []
+    held: set[int] = set()
+    for value in plain.leaves(copy.deepcopy(model)(*copy.deepcopy(inputs))):
+        if isinstance(value, torch.Tensor):
+            there = value.untyped_storage().data_ptr()
+            value = value.detach().clone() if there in held else value.detach()
+            held.add(there)
+        found.append(value)
+    return found
 
 
 def _expected(value: Any, exact: Any, floors: Mapping[str, float], ease: float) -> Expected:
@@ -48,14 +61,14 @@ def _exact(model: Any, inputs: list[Any], values: list[Any]) -> list[Any]:
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        found = plain.leaves(copy.deepcopy(model).double()(*(_double(value) for value in _copies(inputs))))
+        found = plain.leaves(copy.deepcopy(model).double()(*map(_double, inputs)))
     except Exception:
         found = []
     finally:
         torch.set_default_dtype(before)
     if [_form(value) for value in found] != [_form(value) for value in values]:
         found = values
-    return [_detached(value).double() if isinstance(value, torch.Tensor) else value for value in found]
+    return [value.detach().double() if isinstance(value, torch.Tensor) else value for value in found]
 
 
 def _form(value: Any) -> Any:
@@ -65,13 +78,6 @@ def _form(value: Any) -> Any:
 def _double(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value)(_double(part) for part in value)
-    return value.double() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
-
-
-def _detached(value: Any) -> Any:
-    return value.detach().clone() if isinstance(value, torch.Tensor) else value
-
-
-def _copies(inputs: list[Any]) -> list[Any]:
-    """Inputs that a reference may change in place."""
-    return [copy.deepcopy(value) for value in inputs]
+    if isinstance(value, torch.Tensor) and value.is_floating_point() and value.dtype != torch.float64:
+        return value.double()
+    return copy.deepcopy(value)  # a reference may change it in place

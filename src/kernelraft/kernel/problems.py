@@ -21,14 +21,20 @@ class Problems:
 
     def __getitem__(self, source: str) -> Problem:
         """The problem of this source, made where it is not kept. Raises Unsupported."""
-        found = self._kept[source][0] if source in self._kept else self._made(source)
+        if source not in self._kept:
+            self._forget(0)  # the new one may need all the room that there is
+            self._kept[source] = self._made(source), 0
+        found, _ = self._kept[source]
         self._kept[source] = found, found.nbytes if isinstance(found, Problem) else 0
         self._kept.move_to_end(source)
-        while len(self._kept) > 1 and (len(self._kept) > _MOST or self._nbytes() > self._most_bytes):
-            self._kept.popitem(last=False)
+        self._forget(1)
         if isinstance(found, Unsupported):
             raise found
         return found
+
+    def _forget(self, least: int) -> None:
+        while len(self._kept) > least and (len(self._kept) > _MOST or self._nbytes() > self._most_bytes):
+            self._kept.popitem(last=False)
 
     def _nbytes(self) -> int:
         return sum(nbytes for _, nbytes in self._kept.values())

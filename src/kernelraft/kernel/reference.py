@@ -16,7 +16,7 @@ import torch
 from kernelraft.kernel import draws, gate, plain
 from kernelraft.kernel.compare import Expected, difference
 from kernelraft.kernel.memory import Unsupported, dtype_name, span_of
-from kernelraft.kernel.oracle import answers
+from kernelraft.kernel.oracle import answers, outputs
 
 _FUNCTION = "triton_kernel_wrapper"  # in place of a module, see sources.wrapped
 _KEPT_BYTES = {"cpu": 1 << 40, "cuda": 8 << 30}  # of trials; each can be made again
@@ -66,8 +66,9 @@ class Trials(Sequence[Trial]):
 
 @dataclass(frozen=True)
 class Case:
-    """Parameters of the reference and its trials with them; `state` is empty where a candidate builds its own."""
+    """The reference with parameters, these, and its trials; `state` is empty where a candidate builds its own."""
 
+    model: Any
     state: dict[str, torch.Tensor]
     trials: Trials
 
@@ -164,15 +165,16 @@ class Problem:
             self._perturb(model)
         state = {name: value.detach().clone() for name, value in model.state_dict().items()}
         trials = Trials(partial(self._trial, model), self._trials, _KEPT_BYTES[self._device])
-        first = trials[0]
         with torch.no_grad(), self._place():
-            again = self._answers(model, first.inputs)
-        if any(difference(a.value, b) for a, b in zip(again, first.expected, strict=True)):
-            raise Unsupported("the reference answers the same inputs differently")
+            self._seed_call()
+            again = outputs(model, trials[0].inputs)
+            if any(difference(a, b) for a, b in zip(again, trials[0].expected, strict=True)):
+                raise Unsupported("the reference answers the same inputs differently")
+            del again  # some GiB, of a large problem
         gate.check((trial.inputs, trial.expected) for trial in trials)
         with torch.no_grad(), self._place():
-            gate.check_work(model, first.inputs)
-        return Case(state, trials)
+            gate.check_work(model, trials[0].inputs)
+        return Case(model, state, trials)
 
     def _trial(self, model: Any, index: int) -> Trial:
         with torch.no_grad(), self._place():
@@ -193,8 +195,12 @@ class Problem:
         return Trial(inputs, self._answers(model, inputs))
 
     def _answers(self, model: Any, inputs: list[Any], ease: float = 1.0) -> list[Expected]:
-        draws.seed(self.seed(f"call {next(self._calls)}"))  # so that a random reference shows
+        self._seed_call()
         return answers(model, inputs, self._tolerances, ease)
+
+    def _seed_call(self) -> None:
+        """Another seed for every call, so that a random reference shows."""
+        draws.seed(self.seed(f"call {next(self._calls)}"))
 
     def _perturb(self, model: Any) -> None:
         """Parameters that a constructor left at one value, as biases are, would let a candidate ignore them."""

@@ -40,6 +40,7 @@ class Raft:
     `select` says what is trained beside the seed examples: `verified` is RAFT;
     `nothing` (more steps on the seed data), `anything` (samples
     whatever their verdict) and `answers` (the known answers: a ceiling) are its controls.
+    `samples_per_task` is one number, or one for each cycle; the last one goes for all that follow.
     """
 
     data: Tasks
@@ -51,7 +52,7 @@ class Raft:
     trainer: Trainer
     select: Literal["verified", "nothing", "anything", "answers"]
     cycles: Count
-    samples_per_task: Count
+    samples_per_task: Count | Annotated[list[Count], Field(min_length=1)]
     until_solved: bool
     keep_per_task: Count
     as_many_as: Path | None
@@ -119,13 +120,18 @@ class Raft:
             self.generator.at(current).open() as writer,
             Attempts.open(folder, judge, self.max_abstain) as attempts,
         ):
-            rounds = [range(n, n + 1) for n in range(self.samples_per_task)]
-            for numbers in rounds if self.until_solved else [range(self.samples_per_task)]:
+            rounds = [range(n, n + 1) for n in range(self._samples(cycle))]
+            for numbers in rounds if self.until_solved else [range(self._samples(cycle))]:
                 title = f"cycle {cycle} samples"
                 made += attempts.run(tasks, writer, numbers, seed * 1000 + cycle, title)
                 solved = {a.task.id for a in made if a.verdict.status is Status.PASS}
                 tasks = [task for task in tasks if task.id not in solved]
         return made
+
+    def _samples(self, cycle: int) -> int:
+        if isinstance(self.samples_per_task, int):
+            return self.samples_per_task
+        return self.samples_per_task[min(cycle, len(self.samples_per_task)) - 1]
 
     def _train(
         self, run: Run, folder: Path, cycle: int, current: Path, examples: list[Example], first_step: int

@@ -43,6 +43,7 @@ class Triton:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     time: bool = True
     time_budget_s: float = Field(default=2.0, gt=0)
+    compile_baseline: bool = False
     allow_torch: bool = False
     in_process: Literal["refuse", "accept"] = "refuse"
     rewards: dict[Literal["fail", "pass", "fast_1", "fast_2"], float] = field(
@@ -79,6 +80,7 @@ class Triton:
             "device": self.place,
             "time": self.time,
             "time_budget_s": self.time_budget_s,
+            "compile_baseline": self.compile_baseline,
             "secret": secret(),
         }
         if self.place == "cuda" and not has_gpu():

@@ -81,10 +81,19 @@ class GpuArena:
         """The inputs that lie there now, encoded."""
         return [self.slots[number].encoded for number in sorted(self._in_slot)]
 
+    def tensors(self, encoded: Any) -> list[Any]:
+        """Arguments that lie here."""
+        return list(plain.decode(encoded, lambda spec: look(self.inputs.bytes, Spec(**spec))))
+
     def _checksum(self) -> int:
         torch.cuda.synchronize()
         whole = self.inputs.nbytes // 8 * 8
         return int(self.inputs.bytes[:whole].view(torch.int64).sum())
+
+    @property
+    def nbytes(self) -> int:
+        """Of the GPU's memory."""
+        return self.inputs.nbytes + self.outputs.nbytes
 
     def close(self) -> None:
         self.inputs.close()

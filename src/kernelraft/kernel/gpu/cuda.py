@@ -50,6 +50,13 @@ def call(name: str, *args: Any) -> None:
         raise CudaError(f"{name}: {(text.value or b'unknown error').decode()}")
 
 
+def attribute(number: int) -> int:
+    """One figure of this process's GPU; `number` is of CUdevice_attribute."""
+    value = c_int()
+    call("cuDeviceGetAttribute", byref(value), c_int(number), c_int(torch.cuda.current_device()))
+    return value.value
+
+
 class Memory:
     """A piece of the GPU's memory that another process may open."""
 

@@ -1,5 +1,6 @@
 """The judge on a GPU: it holds reference, seeds and expected outputs there; replayers are disposable neighbours."""
 
+import copy
 import dataclasses
 import fcntl
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from kernelraft.kernel import policy
 from kernelraft.kernel.build import Binary, Builder, Forms, configurations, launches
@@ -20,6 +22,8 @@ from kernelraft.kernel.compiler import shared_limit
 from kernelraft.kernel.faults import Fault, tidy
 from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.gpu.arena import GpuArena
+from kernelraft.kernel.gpu.baseline import compiled_us
+from kernelraft.kernel.gpu.floor import floor_us, implausible
 from kernelraft.kernel.judge import Answer, Bench, Progress, Settings, verdict
 from kernelraft.kernel.memory import Unsupported, mapped, sealed
 from kernelraft.kernel.recording import Fit, InProcess, fitting
@@ -30,6 +34,7 @@ from kernelraft.records import Reason
 
 _WARM_S = 60  # a spare that is not ready by then is lost
 _SPARES = 2
+_LARGE = 0.15  # of the GPU's memory: a candidate that needs several times as much is not to blame
 
 
 class GpuBench(Bench):
@@ -43,14 +48,17 @@ class GpuBench(Bench):
         major, minor = torch.cuda.get_device_capability()
         self.target = f"sm_{major}{minor}"
         properties = torch.cuda.get_device_properties(0)
+        self._memory = int(properties.total_memory)
         self.device = {
             "name": properties.name,
             "capability": [major, minor],
             "multiprocessors": properties.multi_processor_count,
             "shared": getattr(properties, "shared_memory_per_block_optin", shared_limit(self.target)),
-            "memory": properties.total_memory,
+            "memory": self._memory,
         }
         self._spares: deque[Child] = deque()
+        self._floors: dict[str, float] = {}
+        self._baselines: dict[str, float | None] = {}
         self._arena: tuple[str, bool, GpuArena] | None = None
         self._fill()
 
@@ -59,8 +67,14 @@ class GpuBench(Bench):
         progress = Progress(device=str(self.device["name"]))
         try:
             policy.check_syntax(code, allow_torch=self.settings.allow_torch)
+            if self._arena and self._arena[0] != reference:
+                self._release()
             self._prove(self.problems[reference], code.encode(), progress)
         except Fault as fault:
+            if fault.reason is Reason.OUT_OF_MEMORY and self._nbytes(reference) > _LARGE * self._memory:
+                fault = Fault(
+                    Reason.UNSUPPORTED, "too large a problem to be judged in what is left of the GPU's memory"
+                )
             return self.failed(fault, progress)
         except (Unsupported, torch.cuda.OutOfMemoryError) as error:
             return verdict(progress, Reason.UNSUPPORTED, tidy(str(error)))
@@ -171,22 +185,53 @@ class GpuBench(Bench):
             "init": arena.init, "seed": problem.seed("model"), "all_state": arena.state,
         })  # fmt: skip
         (mine, low, high), (its, its_low, its_high) = reply["kernel"], reply["reference"]
-        progress.speedup = its / mine
         progress.times = {
             "kernel_us": mine, "kernel_us_low": low, "kernel_us_high": high,
             "reference_us": its, "reference_us_low": its_low, "reference_us_high": its_high,
+            "wall_us": reply["wall_us"],
         }  # fmt: skip
+        if wrong := implausible(mine, self._floor_us(problem)):
+            raise Fault(Reason.IMPLAUSIBLE, wrong)
+        progress.speedup = its / mine
+        if self.settings.compile_baseline:
+            progress.times["compiled_reference_us"] = self._compiled_us(problem, arena)
+
+    def _floor_us(self, problem: Problem) -> float:
+        """What no answer to this problem can go below."""
+        if problem.source not in self._floors:
+            case = problem.case(loaded=True)
+            trial = case.trials[0]
+            with FlopCounterMode(display=False) as counter:
+                copy.deepcopy(case.model)(*copy.deepcopy(trial.inputs))
+            written = [part.value for part in trial.expected if isinstance(part.value, torch.Tensor)]
+            self._floors[problem.source] = floor_us(written, counter.get_total_flops())
+        return self._floors[problem.source]
+
+    def _compiled_us(self, problem: Problem, arena: GpuArena) -> float | None:
+        """The baseline of torch.compile, once a problem."""
+        if problem.source not in self._baselines:
+            inputs = [arena.tensors(encoded) for encoded in arena.filled()]
+            model = problem.case(loaded=True).model
+            self._baselines[problem.source] = compiled_us(model, inputs, self.settings.time_budget_s)
+        return self._baselines[problem.source]
 
     def _arena_of(self, problem: Problem, fit: Fit) -> GpuArena:
         """The memory of this problem; that of the one before is given back first."""
         loaded = fit.case is problem.case(loaded=True)
         if self._arena is None or self._arena[:2] != (problem.source, loaded):
-            if self._arena:
-                self._arena[2].close()
-            self._arena = None
-            torch.cuda.empty_cache()
+            self._release()
             self._arena = (problem.source, loaded, GpuArena(problem.init, fit.case))
         return self._arena[2]
+
+    def _release(self) -> None:
+        if self._arena:
+            self._arena[2].close()
+        self._arena = None
+        torch.cuda.empty_cache()
+
+    def _nbytes(self, reference: str) -> int:
+        """What this judge itself holds of a problem on the GPU."""
+        return self.problems[reference].nbytes + (self._arena[2].nbytes if self._arena else 0)
 
     @contextmanager
     def _replayer(self, end: Deadline) -> Iterator[Child]:

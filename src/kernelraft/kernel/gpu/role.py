@@ -3,6 +3,8 @@
 import copy
 import json
 import socket
+import statistics
+import time
 import types
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +25,8 @@ from kernelraft.kernel.lift import Module
 from kernelraft.kernel.memory import DTYPES, Layout, Spec, mapped
 from kernelraft.kernel.trace import Trace, View
 from kernelraft.records import Reason
+
+_WALL_CALLS = 11
 
 
 class Replayer:
@@ -117,7 +121,7 @@ class Replayer:
         (mine, its), right = measure([program, reference], request["budget_s"])
         if not right:
             raise Fault(Reason.NONDETERMINISTIC, "an output while it was timed is not the one that was found right")
-        return {"kernel": _told(mine), "reference": _told(its)}
+        return {"kernel": _told(mine), "reference": _told(its), "wall_us": _wall_us(run(0))}
 
     def _fastest(self, inputs: list[torch.Tensor], picks: list[int]) -> int:
         """Which configuration @triton.autotune would find."""
@@ -158,6 +162,18 @@ class Replayer:
         if place < 0 or place + spec.nbytes > len(self.record):
             raise Fault(Reason.RUNTIME_ERROR, "its record holds a constant that cannot be")
         return host.look(self.record, Spec(place, spec.shape, spec.stride, spec.dtype, spec.span)).to("cuda")
+
+
+def _wall_us(run: Callable[[], None]) -> float:
+    """Median of the wall-clock time of one call, launched step by step by this process."""
+    times = []
+    for _ in range(_WALL_CALLS):
+        torch.cuda.synchronize()
+        started = time.perf_counter()
+        run()
+        torch.cuda.synchronize()
+        times.append(1e6 * (time.perf_counter() - started))
+    return statistics.median(times)
 
 
 def _same(outputs: list[Any], accepted: list[Any], exact: bool) -> torch.Tensor:
