@@ -51,13 +51,14 @@ def as_candidate(reference: str) -> str:
 
 
 def main() -> None:
-    """Judge every problem twice; print a line for each, then the figures."""
+    """Judge every problem, twice by default; print a line for each, then the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", type=int, default=40)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--levels", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--budget", type=float, default=2.0, help="seconds to time one problem")
+    parser.add_argument("--rounds", type=int, default=2, help="1: do not measure repeatability")
     parser.add_argument("--out", type=Path, help="all verdicts, as JSON")
     arguments = parser.parse_args()
     chosen = tasks(arguments)
@@ -70,16 +71,19 @@ def main() -> None:
     print(f"command   python {' '.join(sys.argv)}", flush=True)
     rounds: list[list[Verdict]] = []
     with verifier.open() as judge:
-        for number in range(2):
+        for number in range(arguments.rounds):
             started = time.monotonic()
             waiting = [judge.submit(task, _sample(task, number)) for task in chosen]
             rounds.append([future.result() for future in waiting])
             print(f"round {number + 1}   {time.monotonic() - started:.1f} s", flush=True)
+            if arguments.out:
+                rows = [
+                    [t.id, v.status, v.reason, v.detail, v.speedup, v.kernel_us, v.reference_us, v.seconds]
+                    for r in rounds
+                    for t, v in zip(chosen, r, strict=True)
+                ]
+                arguments.out.write_text(json.dumps(rows))
     _print(chosen, rounds)
-    if arguments.out:
-        rows = [[v.__class__.__name__, t.id, v.status, v.reason, v.detail, v.speedup, v.kernel_us, v.reference_us]
-                for r in rounds for t, v in zip(chosen, r, strict=True)]  # fmt: skip
-        arguments.out.write_text(json.dumps(rows))
 
 
 def _sample(task: Task, number: int) -> Sample:
@@ -89,7 +93,7 @@ def _sample(task: Task, number: int) -> Sample:
 
 def _print(chosen: list[Task], rounds: list[list[Verdict]]) -> None:
     print(f"device    {rounds[0][0].device}\n")
-    for task, one, two in zip(chosen, *rounds, strict=True):
+    for task, one, two in zip(chosen, rounds[0], rounds[-1], strict=True):
         said = f"{one.status}" + (f" {one.reason}: {one.detail[:90]}" if one.reason else "")
         timed = (
             f"{one.kernel_us:10.1f} {one.reference_us:10.1f} {one.speedup:6.3f} {two.speedup or 0:6.3f}"
@@ -103,7 +107,8 @@ def _print(chosen: list[Task], rounds: list[list[Verdict]]) -> None:
     ratios = [v.speedup for v in rounds[0] if v.speedup]
     if ratios:
         print(f"speed-up: median {statistics.median(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f}")
-        pairs = [(a.kernel_us, b.kernel_us) for a, b in zip(*rounds, strict=True) if a.kernel_us and b.kernel_us]
+    if ratios and len(rounds) > 1:
+        pairs = [(a.kernel_us, b.kernel_us) for a, b in zip(*rounds[:2], strict=True) if a.kernel_us and b.kernel_us]
         apart = sorted(abs(a - b) / min(a, b) for a, b in pairs)
         p95 = apart[min(len(apart) - 1, int(0.95 * len(apart)))]
         print(f"two measurements of a program differ by {statistics.median(apart):.2%} (median), {p95:.2%} (p95)")

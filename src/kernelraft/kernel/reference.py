@@ -48,6 +48,10 @@ class Trials(Sequence[Trial]):
         """Memory of those that are kept."""
         return sum(map(_nbytes, self._kept.values()))
 
+    def forget(self) -> None:
+        """Give the memory back; what is asked for again is made again."""
+        self._kept.clear()
+
     @overload
     def __getitem__(self, index: int) -> Trial: ...
     @overload
@@ -148,6 +152,11 @@ class Problem:
     def nbytes(self) -> int:
         """Memory that its trials hold."""
         return sum(case.trials.nbytes for case in self._cases.values())
+
+    def forget(self) -> None:
+        """Give the memory of all trials back."""
+        for case in self._cases.values():
+            case.trials.forget()
 
     def case(self, *, loaded: bool) -> Case:
         """Trials with parameters that the candidate is given (`loaded`) or with the constructor's own."""

@@ -34,7 +34,7 @@ from kernelraft.records import Reason
 
 _WARM_S = 60  # a spare that is not ready by then is lost
 _SPARES = 2
-_LARGE = 0.15  # of the GPU's memory: a candidate that needs several times as much is not to blame
+_LARGE = 0.1  # of the GPU's memory: a candidate that needs several times as much is not to blame
 
 
 class GpuBench(Bench):
@@ -178,6 +178,10 @@ class GpuBench(Bench):
         *,
         exact: bool,
     ) -> None:
+        floor = self._floor_us(problem)
+        if problem.nbytes > _LARGE / 4 * self._memory:  # the inputs lie in the arena
+            problem.forget()
+            torch.cuda.empty_cache()
         child.use(Deadline(self.settings.timeout_s + self.settings.time_budget_s))
         reply = child.ask({
             "op": "time", "sets": arena.filled(), "exact": exact, "picks": picks,
@@ -190,7 +194,7 @@ class GpuBench(Bench):
             "reference_us": its, "reference_us_low": its_low, "reference_us_high": its_high,
             "wall_us": reply["wall_us"],
         }  # fmt: skip
-        if wrong := implausible(mine, self._floor_us(problem)):
+        if wrong := implausible(mine, floor):
             raise Fault(Reason.IMPLAUSIBLE, wrong)
         progress.speedup = its / mine
         if self.settings.compile_baseline:

@@ -182,15 +182,18 @@ def _same(outputs: list[Any], accepted: list[Any], exact: bool) -> torch.Tensor:
     for output, known in zip(outputs, accepted, strict=True):
         if isinstance(output, torch.Tensor) and output.numel():
             if exact or not output.is_floating_point():
-                right &= (_bits(output) == _bits(known)).all()
+                right &= ~(_words(output) != _words(known)).any()
             else:
                 scale = known.float().square().mean().sqrt() + known.float().abs()
                 right &= ((output.float() - known.float()).abs() <= 1e-3 * scale).all()
     return right
 
 
-def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.reshape(-1).contiguous().view(torch.uint8)
+def _words(tensor: torch.Tensor) -> torch.Tensor:
+    """Its bits, in the largest words that divide it: the fewest elements to compare."""
+    flat = tensor.reshape(-1).contiguous().view(torch.uint8)
+    fits = len(flat) % 8 == 0 and flat.storage_offset() % 8 == 0
+    return flat.view(torch.int64) if fits else flat
 
 
 def _told(span: Span) -> list[float]:

@@ -55,6 +55,7 @@ def graph(run: Callable[[], object], pool: Any = None) -> torch.cuda.CUDAGraph:
             run()
     torch.cuda.current_stream().wait_stream(side)
     torch.cuda.synchronize()
+    torch.cuda.empty_cache()  # what that stream leaves, the graph's memory cannot use
     captured = torch.cuda.CUDAGraph()
     with torch.cuda.graph(captured, pool=pool):
         run()
