@@ -55,7 +55,14 @@ def jobs(count: int) -> list[Job]:
 def warm(work: list[Job], workers: int) -> tuple[float, list[bool]]:
     """Seconds, and which kernels passed."""
     verifier = Triton(
-        workers=workers, device="cuda", time=False, trials=TRIALS, timeout_s=TIMEOUT_S, advisory=[], targets=["sm_90"]
+        cache=None,
+        workers=workers,
+        device="cuda",
+        time=False,
+        trials=TRIALS,
+        timeout_s=TIMEOUT_S,
+        advisory=[],
+        targets=["sm_90"],
     )
     with verifier.open() as judge:
         first = judge.submit(work[0][0], _sample(work[0][1] + "\n# warm", "warm"))

@@ -63,7 +63,12 @@ def main() -> None:
     arguments = parser.parse_args()
     chosen = tasks(arguments)
     verifier = Triton(
-        workers=arguments.workers, allow_torch=True, advisory=[], timeout_s=120.0, time_budget_s=arguments.budget
+        cache=None,
+        workers=arguments.workers,
+        allow_torch=True,
+        advisory=[],
+        timeout_s=120.0,
+        time_budget_s=arguments.budget,
     )
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "triton"))
     print(f"date      {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")

@@ -28,7 +28,7 @@ from kernelraft.records import Sample, Task
 from kernelraft.verifier.triton import Triton
 
 AT_ONCE = 2
-VERIFIER = Triton(workers=AT_ONCE, advisory=[], device="cpu")
+VERIFIER = Triton(workers=AT_ONCE, advisory=[], device="cpu", cache=None)
 Job = tuple[Task, str]
 
 

@@ -1,10 +1,12 @@
 """The contract of `verifier=triton`; what it accepts and refuses stands in tests/kernel."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -132,3 +134,40 @@ def test_weak_confinement_is_refused_unless_allowed(monkeypatch: pytest.MonkeyPa
 def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Triton(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_later_run_takes_verdicts_over_and_a_change_of_the_evaluator_does_not(tmp_path: Path) -> None:
+    samples = [sample("gold", CODE), sample("wrong", CODE.replace("* 2.0", "* 3.0"))]
+
+    def judged(**changes: Any) -> list[tuple[Status, str, bool]]:
+        with Triton(
+            workers=1, trials=1, targets=["sm_90"], advisory=[], cache=str(tmp_path), **changes
+        ).open() as judge:
+            verdicts = [judge.submit(TASK, s).result() for s in samples]
+        return [(v.status, v.detail, v.seconds > 0) for v in verdicts]
+
+    first, second = judged(), judged()
+    assert [fresh for *_, fresh in first] == [True, True]
+    assert [fresh for *_, fresh in second] == [False, False]
+    assert [v[:2] for v in first] == [v[:2] for v in second]
+    assert [v[0] for v in first] == [Status.PASS, Status.FAIL]
+    assert [fresh for *_, fresh in judged(memory_mib=1024)] == [True, True]
+
+
+def test_a_kernel_that_was_compiled_is_not_compiled_again(tmp_path: Path) -> None:
+    settings = {"workers": 1, "trials": 1, "targets": ["sm_90"], "advisory": ["gfx942"], "cache": str(tmp_path)}
+    other = "# the same kernel, on another line of another program\n" + CODE
+    with Triton(**settings).open() as judge:
+        first = judge.submit(TASK, sample("gold", CODE)).result()
+    (tmp_path / "verdicts.sqlite").unlink()
+    with sqlite3.connect(tmp_path / "kernels.sqlite") as base:
+        (kept,) = base.execute("SELECT count(*) FROM entries").fetchone()
+    with Triton(**settings).open() as judge:
+        second = judge.submit(TASK, sample("other", other)).result()
+    with sqlite3.connect(tmp_path / "kernels.sqlite") as base:
+        (after,) = base.execute("SELECT count(*) FROM entries").fetchone()
+    assert (kept, after) == (2, 2)
+    assert first.targets == second.targets
+    assert first.targets["sm_90"].registers
+    assert second.status is Status.PASS
+    assert second.seconds > 0

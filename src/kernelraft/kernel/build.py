@@ -5,11 +5,11 @@ import json
 import mmap
 import os
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from kernelraft.kernel.child import Child, Deadline
+from kernelraft.kernel.compiled import Binary, Built, Compiled, Texts
 from kernelraft.kernel.compiler import is_binary
 from kernelraft.kernel.faults import FILE, Fault, tidy
 from kernelraft.kernel.forkserver import Client
@@ -24,16 +24,7 @@ MAX_LAUNCHES = 64  # distinct ones; each is compiled for every target
 MAX_CONFIGS = 8  # of one @triton.autotune
 
 Launch = list[Any]
-
-
-@dataclass
-class Built:
-    """One launch for one target; `said` is "ok" or the compiler's first line."""
-
-    said: str
-    registers: int | None = None
-    spills: int | None = None
-    shared: int | None = None
+Made = tuple[Built, Binary | None]
 
 
 class Forms:
@@ -80,10 +71,11 @@ def merged(before: dict[str, Built], now: dict[str, Built]) -> dict[str, Built]:
     """What is known of each target of two builds: the first that went wrong, else the most that is used."""
     if not before or any(built.said != "ok" for built in before.values()):
         return now
-    return {target: _larger(before[target], built) if built.said == "ok" else built for target, built in now.items()}
+    return {target: larger(before[target], built) if built.said == "ok" else built for target, built in now.items()}
 
 
-def _larger(a: Built, b: Built) -> Built:
+def larger(a: Built, b: Built) -> Built:
+    """The most that either uses."""
     return Built("ok", *(max(getattr(a, n) or 0, getattr(b, n) or 0) for n in ("registers", "spills", "shared")))
 
 
@@ -104,40 +96,57 @@ def _form(value: Any, *, exact: bool) -> Any:
     return value
 
 
-@dataclass(frozen=True)
-class Binary:
-    """A cubin and how it is started: [argument, place in its tuple, type] of each parameter, threads of a block."""
-
-    cubin: bytes
-    name: str
-    shared: int
-    params: list[Any]
-    threads: int
-    scratch: int = 0
-    ctas: int = 1
-    cooperative: bool = False
-
-
 class Builder:
-    """Compiles for `targets` with a zygote of the compile server; keeps the cubins of the target `device`."""
+    """Compiles for `targets` with a zygote of the compile server what is not known; keeps the cubins for `device`."""
 
-    def __init__(self, zygote: Client, targets: list[str], memory_mib: int, device: str = "") -> None:
+    def __init__(
+        self, zygote: Client, targets: list[str], memory_mib: int, compiled: Compiled, device: str = ""
+    ) -> None:
         self._zygote, self._targets, self._memory_mib, self._device = zygote, targets, memory_mib, device
+        self._compiled = compiled
         self.binaries: dict[str, Binary] = {}  # by launch, see Forms.key
 
     def build(self, code: bytes, kernels: dict[str, Any], wanted: list[Launch], end: Deadline) -> dict[str, Built]:
         """For each target the first that went wrong, or the most that a launch uses. Raises Fault."""
-        if not wanted:
-            return {target: Built("ok", 0, 0, 0) for target in self._targets}
-        inputs, outputs = self._inputs(code, kernels, wanted), sealed("code", _CODE_BYTES)
+        texts = Texts(code.decode(), kernels)
+        keys = {(n, t): texts.key(launch, t) for n, launch in enumerate(wanted) for t in self._targets}
+        found = {pair: known for pair, key in keys.items() if (known := self._compiled.get(key))}
+        if missing := [n for n in range(len(wanted)) if any((n, t) not in found for t in self._targets)]:
+            found |= self._make(code, kernels, wanted, missing, end)
+            for pair in found.keys() & {(n, t) for n in missing for t in self._targets}:
+                self._compiled.put(keys[pair], *found[pair])
+        return {target: self._target(target, wanted, found) for target in self._targets}
+
+    def _target(self, target: str, wanted: list[Launch], found: dict[tuple[int, str], Made]) -> Built:
+        total = Built("ok", 0, 0, 0)
+        for number, launch in enumerate(wanted):
+            built, binary = found[number, target]
+            if built.said != "ok":
+                return built
+            if target == self._device and binary:
+                self.binaries[json.dumps(launch)] = binary
+            total = larger(total, built)
+        return total
+
+    def _make(
+        self, code: bytes, kernels: dict[str, Any], wanted: list[Launch], missing: list[int], end: Deadline
+    ) -> dict[tuple[int, str], Made]:
+        """Compile the launches of these numbers; for each target up to the first that goes wrong."""
+        inputs, outputs = self._inputs(code, kernels, [wanted[n] for n in missing]), sealed("code", _CODE_BYTES)
         try:
-            request = {"op": "compile", "source": [0, len(code)], "launches": self._size, "count": len(wanted)}
+            request = {"op": "compile", "source": [0, len(code)], "launches": self._size, "count": len(missing)}
             with Child(self._zygote, "compile", [inputs, outputs], self._memory_mib, end) as child:
                 results = child.ask({**request, "targets": self._targets}).get("results")
-            if not isinstance(results, list) or len(results) != len(wanted) * len(self._targets):
+            if not isinstance(results, list) or len(results) != len(missing) * len(self._targets):
                 raise Fault(Reason.COMPILE_ERROR, "its process sent a malformed answer")
+            made: dict[tuple[int, str], Made] = {}
             with mapped(outputs) as memory:
-                return {t: self._target(t, n, results, wanted, memory, end) for n, t in enumerate(self._targets)}
+                for at, target in enumerate(self._targets):
+                    for number, result in zip(missing, results[at :: len(self._targets)], strict=True):
+                        made[number, target] = self._binary(target, result, memory, end)
+                        if made[number, target][0].said != "ok":
+                            break
+            return made
         finally:
             os.close(inputs)
             os.close(outputs)
@@ -150,32 +159,19 @@ class Builder:
             memory[: len(code) + len(text)] = code + text
         return fd
 
-    def _target(
-        self, target: str, at: int, results: list[Any], wanted: list[Launch], memory: mmap.mmap, end: Deadline
-    ) -> Built:
-        total = Built("ok", 0, 0, 0)
-        for launch, result in zip(wanted, results[at :: len(self._targets)], strict=True):
-            built = self._binary(target, result, memory, end, json.dumps(launch))
-            if built.said != "ok":
-                return built
-            total = _larger(total, built)
-        return total
-
-    def _binary(self, target: str, result: Any, memory: mmap.mmap, end: Deadline, launch: str) -> Built:
+    def _binary(self, target: str, result: Any, memory: mmap.mmap, end: Deadline) -> Made:
         match result:
             case {"error": str(error)}:
-                return Built(tidy(error))
+                return Built(tidy(error)), None
             case {"at": int(at), "size": int(size), "name": str(name), "shared": int(shared)} if at >= 0 <= size:
                 code = memory[at : at + size]
             case _:
                 raise Fault(Reason.COMPILE_ERROR, "its process sent a malformed answer")
         if target.startswith("sm_"):
             built, cubin = self._assemble(target, code, name, shared, end)
-            if target == self._device and cubin:
-                self.binaries[launch] = _started(cubin, code.decode(), name, shared, result)
-            return built
+            return built, _started(cubin, code.decode(), name, shared, result) if cubin else None
         said = "ok" if is_binary(code, name) else "no code object was made of this kernel"
-        return Built(said, int(result.get("registers", 0)), int(result.get("spills", 0)), shared)
+        return Built(said, int(result.get("registers", 0)), int(result.get("spills", 0)), shared), None
 
     def _assemble(self, target: str, ptx: bytes, name: str, shared: int, end: Deadline) -> tuple[Built, bytes]:
         source, binary = (os.memfd_create(kind, os.MFD_CLOEXEC) for kind in ("ptx", "cubin"))

@@ -5,12 +5,15 @@ import json
 import socket
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kernelraft.kernel import channel, linux, policy
 from kernelraft.kernel.arena import Arena
-from kernelraft.kernel.build import Builder, Built, Forms, Launch, configurations, launches, merged
+from kernelraft.kernel.build import Builder, Forms, Launch, configurations, launches, merged
+from kernelraft.kernel.cache import Cache
 from kernelraft.kernel.child import Child, Deadline
+from kernelraft.kernel.compiled import Built, Compiled
 from kernelraft.kernel.faults import Fault, tidy
 from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.lift import literals
@@ -50,6 +53,7 @@ class Settings:
     time: bool = True
     time_budget_s: float = 2.0
     compile_baseline: bool = False
+    cache: str | None = None  # a folder
     locks: list[str] = field(default_factory=list)  # files: who measures time on a GPU holds the first alone
 
 
@@ -104,6 +108,7 @@ class Bench:
     def __init__(self, settings: Settings, run: Client, compiling: Client) -> None:
         self.settings, self.run, self.compiling = settings, run, compiling
         self.problems = Problems(self.make_problem, self.kept_bytes)
+        self.compiled = Compiled(Cache(Path(settings.cache) / "kernels.sqlite" if settings.cache else None))
 
     def evaluate(self, reference: str, code: str) -> Answer:
         """The verdict as plain data. Raises Lost and OSError where the machine fails, not the candidate."""
@@ -187,9 +192,10 @@ class Bench:
     def _build(
         self, code: bytes, kernels: dict[str, Any], wanted: list[Launch], progress: Progress, end: Deadline
     ) -> bool:
-        builder = Builder(self.compiling, [*self.settings.targets, *self.settings.advisory], self.settings.memory_mib)
+        s = self.settings
+        builder = Builder(self.compiling, [*s.targets, *s.advisory], s.memory_mib, self.compiled)
         progress.targets = merged(progress.targets, builder.build(code, kernels, wanted, end))
-        progress.compiled = all(progress.targets[target].said == "ok" for target in self.settings.targets)
+        progress.compiled = all(progress.targets[target].said == "ok" for target in s.targets)
         return progress.compiled
 
     def make_problem(self, source: str) -> Problem:

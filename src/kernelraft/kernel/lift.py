@@ -116,15 +116,11 @@ def place(kernel: str) -> Place:
 
 
 def write_out(node: ast.FunctionDef) -> str:
-    """The name of a file, in memory, that holds this function alone, without docstrings, which are taken off it.
+    """The name of a file, in memory, that holds this function, which was stripped, alone.
 
     Triton reads a kernel's text again, by rules of its own: so it is given a text that has one meaning.
     Tracebacks in it are told in lines of the candidate's own file.
     """
-    for part in ast.walk(node):
-        body = getattr(part, "body", None)
-        if isinstance(body, list):
-            part.body = [n for n in body if not _is_text(n)] or [ast.Pass()]  # type: ignore[attr-defined]
     text = ast.unparse(ast.fix_missing_locations(node)) + "\n"
     again = ast.parse(text).body
     if len(again) != 1 or ast.dump(again[0]) != ast.dump(node) or text.count("\ndef ") or not text.startswith("def "):
@@ -136,11 +132,15 @@ def write_out(node: ast.FunctionDef) -> str:
 
 
 def strip(node: ast.FunctionDef) -> None:
-    """Take its decorators off a function, and its annotations but for those that mark constants.
+    """Take its decorators and docstrings off a function, and its annotations but for those that mark constants.
 
     An annotation is evaluated where the function is defined, and `x_ptr: torch.Tensor` says nothing to Triton.
     """
     node.decorator_list, node.returns = [], None
+    for part in ast.walk(node):
+        body = getattr(part, "body", None)
+        if isinstance(body, list):
+            part.body = [n for n in body if not _is_text(n)] or [ast.Pass()]  # type: ignore[attr-defined]
     every = node.args
     for argument in (*every.posonlyargs, *every.args, *every.kwonlyargs, every.vararg, every.kwarg):
         if argument is not None and not _marks_constant(argument.annotation):

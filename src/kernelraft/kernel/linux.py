@@ -128,11 +128,13 @@ def landlock_restrict(ruleset: int) -> None:
 
 
 @cache
-def has_gpu() -> bool:
-    """Whether NVIDIA's driver is there and has a device. Asks the driver alone: torch is not imported."""
+def gpu_name() -> str:
+    """The first device that NVIDIA's driver has, "" without one. Asks the driver alone: torch is not imported."""
     try:
         library = ctypes.CDLL("libcuda.so.1")
     except OSError:
-        return False
-    count = ctypes.c_int()
-    return library.cuInit(0) == 0 and library.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+        return ""
+    count, name = ctypes.c_int(), ctypes.create_string_buffer(256)
+    if library.cuInit(0) or library.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
+        return ""
+    return name.value.decode() if library.cuDeviceGetName(name, len(name), 0) == 0 else "a GPU"

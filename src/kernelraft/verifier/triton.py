@@ -3,6 +3,7 @@
 Needs no GPU. Imports neither torch nor Triton: that happens in worker processes (kernelraft.kernel).
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
@@ -15,7 +16,8 @@ from pydantic import Field
 from kernelraft.component import component, settings
 from kernelraft.console import progress
 from kernelraft.errors import VerifierUnavailable
-from kernelraft.kernel.linux import has_gpu
+from kernelraft.kernel.cache import Cache, folder
+from kernelraft.kernel.linux import gpu_name
 from kernelraft.kernel.pool import Pool
 from kernelraft.kernel.secret import secret
 from kernelraft.kernel.workers import Answer
@@ -29,7 +31,9 @@ VERSION = "trusted-replay-1"  # a change that can change a verdict changes it
 class Triton:
     """PASS if the program's kernels give the reference's outputs and compile to a cubin for every target."""
 
-    VOLATILE: ClassVar[frozenset[str]] = frozenset({"workers", "allow_weak_sandbox"})  # no influence on a verdict
+    VOLATILE: ClassVar[frozenset[str]] = frozenset(
+        {"workers", "allow_weak_sandbox", "cache"}
+    )  # no influence on a verdict
 
     workers: int = Field(default=2, ge=1)
     trials: int = Field(default=5, ge=1)
@@ -50,11 +54,12 @@ class Triton:
         default_factory=lambda: {"fail": 0.0, "pass": 1.0, "fast_1": 1.0, "fast_2": 1.0}
     )
     allow_weak_sandbox: bool = False
+    cache: str | None = "auto"
 
     @property
     def place(self) -> str:
         """Where kernels run, "cpu" or "cuda"."""
-        return self.device if self.device != "auto" else "cuda" if has_gpu() else "cpu"
+        return self.device if self.device != "auto" else "cuda" if gpu_name() else "cpu"
 
     @property
     def evaluator(self) -> str:
@@ -82,28 +87,59 @@ class Triton:
             "time_budget_s": self.time_budget_s,
             "compile_baseline": self.compile_baseline,
             "secret": secret(),
+            "cache": str(there) if (there := folder(self.cache)) else None,
         }
-        if self.place == "cuda" and not has_gpu():
+        if self.place == "cuda" and not gpu_name():
             raise VerifierUnavailable("verifier triton: expected a GPU of NVIDIA for device=cuda, found none")
         pool = Pool(self.workers, plain, allow_weak=self.allow_weak_sandbox)
         with progress("starting the evaluator"):
             pool.open()
+        known = Cache(there / "verdicts.sqlite" if there else None)
+        scope = digest(self.evaluator, gpu_name() if self.place == "cuda" else "", plain["secret"])
         try:
-            yield Bench(pool, self.evaluator, {str(level): reward for level, reward in self.rewards.items()})
+            yield Bench(self, pool, Answers(known, scope))
         finally:
             pool.close()
+            known.close()
+
+
+class Answers:
+    """Those of earlier runs, by the same evaluator on the same kind of GPU."""
+
+    _CHANCE = frozenset({Reason.TIMEOUT, Reason.OUT_OF_MEMORY})  # another day, on a quieter machine, it may end well
+
+    def __init__(self, cache: Cache, scope: str) -> None:
+        self._cache, self._scope = cache, scope
+
+    def get(self, key: str) -> "Future[Answer] | None":
+        """A future that is done, or None where nothing is known."""
+        found = self._cache.get(f"{self._scope}/{key}")
+        if found is None:
+            return None
+        future: Future[Answer] = Future()
+        future.set_result(json.loads(found))
+        return future
+
+    def put(self, key: str, answer: Answer) -> None:
+        """Keep what will be said again: no abstention, and nothing that a busy machine could have caused."""
+        if answer["status"] != Status.ABSTAIN and answer["reason"] not in self._CHANCE:
+            self._cache.put(f"{self._scope}/{key}", json.dumps(answer).encode())
 
 
 class Bench:
-    """The judge of the contract: one evaluation for equal (reference, code), one verdict for every sample."""
+    """The judge of the contract: one evaluation for equal (reference, code), one verdict for every sample.
 
-    def __init__(self, pool: Pool, evaluator: str, rewards: Mapping[str, float]) -> None:
-        self._pool, self._evaluator, self._rewards = pool, evaluator, rewards
+    Equal to the byte: a program can read its own text, so that even a comment may change what it does.
+    """
+
+    def __init__(self, recipe: Triton, pool: Pool, kept: "Answers") -> None:
+        self._pool, self._kept, self._evaluator = pool, kept, recipe.evaluator
+        self._rewards = {str(level): reward for level, reward in recipe.rewards.items()}
         self._answers: dict[str, Future[Answer]] = {}
 
     def submit(self, task: Task, sample: Sample) -> "Future[Verdict]":
         key = digest(task.reference, sample.code, chars=64)
-        known = self._answers.get(key)
+        known = self._answers.get(key) or self._kept.get(key)
         answer = known or self._pool.submit(task.reference, sample.code)
         self._answers[key] = answer
         verdict: Future[Verdict] = Future()
@@ -119,6 +155,8 @@ class Bench:
         answer = done.result()
         if answer["reason"] == Reason.WORKER_LOST:  # asked again, it may be judged
             self._answers.pop(key, None)
+        if not again:
+            self._kept.put(key, answer)
         if verdict.set_running_or_notify_cancel():
             took = {"seconds": 0.0} if again else {}
             verdict.set_result(_verdict(sample_id, answer | took, self._evaluator, self._rewards))

@@ -15,9 +15,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from kernelraft.kernel import policy
-from kernelraft.kernel.build import Binary, Builder, Forms, configurations, launches
+from kernelraft.kernel.build import Builder, Forms, configurations, launches
 from kernelraft.kernel.child import Child, Deadline
 from kernelraft.kernel.compare import difference
+from kernelraft.kernel.compiled import Binary
 from kernelraft.kernel.compiler import shared_limit
 from kernelraft.kernel.faults import Fault, tidy
 from kernelraft.kernel.forkserver import Client
@@ -117,7 +118,7 @@ class GpuBench(Bench):
     ) -> tuple[dict[str, Binary], list[int]]:
         """The cubins, and the configurations that compile for this GPU. Raises Fault where none does."""
         targets = list(dict.fromkeys([self.target, *self.settings.targets, *self.settings.advisory]))
-        builder = Builder(self.compiling, targets, self.settings.memory_mib, self.target)
+        builder = Builder(self.compiling, targets, self.settings.memory_mib, self.compiled, self.target)
         progress.compiled = False
         picks: list[int] = []
         for pick in range(configurations(trace.events)):

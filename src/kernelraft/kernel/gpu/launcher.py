@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from kernelraft.kernel.build import Binary, Forms
+from kernelraft.kernel.build import Forms
+from kernelraft.kernel.compiled import Binary
 from kernelraft.kernel.faults import Fault
 from kernelraft.kernel.gpu.cuda import Function
 from kernelraft.kernel.trace import Event

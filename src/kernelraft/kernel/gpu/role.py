@@ -14,7 +14,8 @@ import torch
 
 from kernelraft.kernel import channel, draws, plain
 from kernelraft.kernel import memory as host
-from kernelraft.kernel.build import Binary, Forms
+from kernelraft.kernel.build import Forms
+from kernelraft.kernel.compiled import Binary
 from kernelraft.kernel.faults import Fault, classify
 from kernelraft.kernel.gpu.arena import look
 from kernelraft.kernel.gpu.cuda import CudaError, opened
