@@ -6,7 +6,8 @@ import torch
 
 from kernelraft.kernel.faults import Fault
 from kernelraft.kernel.memory import GUARD
-from kernelraft.kernel.replayer.program import Buffer, Program
+from kernelraft.kernel.replayer.buffers import Buffer
+from kernelraft.kernel.replayer.program import Program
 from kernelraft.records import Reason
 
 

@@ -1,7 +1,6 @@
 """A trace, executed: buffers, operators of torch, launches."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -11,41 +10,15 @@ from torch.utils._pytree import tree_leaves
 from kernelraft.kernel import draws
 from kernelraft.kernel.faults import Fault
 from kernelraft.kernel.lift import Module, triton_types
-from kernelraft.kernel.memory import DTYPES, dtype_name, span_of
+from kernelraft.kernel.memory import DTYPES, span_of
+from kernelraft.kernel.replayer.buffers import Buffer, Buffers, forged, is_dense
+from kernelraft.kernel.replayer.operators import check_schema, operand, resolve, takes_device
 from kernelraft.kernel.trace import ALLOCATE, COPIES, Event, Trace, View, base_name, flat, views
 from kernelraft.records import Reason
 
 _MAX_BYTES = 1 << 40
-_CLOSED = {"from_file", "set_", "resize_", "resize_as_", "_local_scalar_dense", "_assert_async"}
-_FORMATS = {name: getattr(torch, name) for name in ("contiguous_format", "preserve_format", "channels_last",
-                                                    "channels_last_3d", "strided")}  # fmt: skip
 Constant = Callable[[int, View], torch.Tensor]
 Launch = Callable[[Event, dict[str, Any]], set[int]]  # of an event with its arguments: addresses written
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """A piece of a storage: where it begins and how long it is, in bytes; the type of what it was made for."""
-
-    storage: torch.UntypedStorage
-    base: int
-    nbytes: int
-    dtype: str
-
-    @classmethod
-    def of(cls, tensor: torch.Tensor) -> "Buffer":
-        """The piece that a dense tensor looks at."""
-        size = tensor.element_size()
-        span = span_of(tensor.shape, tensor.stride())
-        return cls(tensor.untyped_storage(), int(tensor.storage_offset()) * size, span * size, dtype_name(tensor.dtype))
-
-    @classmethod
-    def whole(cls, storage: torch.UntypedStorage, dtype: str) -> "Buffer":
-        return cls(storage, 0, storage.nbytes(), dtype)
-
-    def copy(self) -> "Buffer":
-        storage = self.storage.clone()  # type: ignore[no-untyped-call]
-        return Buffer(storage, self.base, self.nbytes, self.dtype)
 
 
 class Program:
@@ -69,15 +42,15 @@ class Program:
         self.pick = 0  # of each choice, the alternative to run
         self.trace, self.module, self.device = trace, module, torch.device(device)
         self._constant, self._launch = constant, launch
-        self._built: dict[str, Buffer] = {}
-        self._buffers: dict[str, Buffer] = {}
+        self._built = Buffers()
+        self._buffers = Buffers()
         self._given: dict[str, list[tuple[View, torch.Tensor]]] = {}  # the module's state, by buffer
         self._poison, self._launches, self.forward = 0xFF, True, False
         self.made: set[str] = set()  # buffers that hold what a kernel wrote
 
     def build(self, arguments: list[torch.Tensor], state: dict[str, torch.Tensor], seed: int) -> None:
         """Do what the constructor did, with `state` in place of what it would have given these parameters."""
-        self._buffers = {f"arg{n}": Buffer.of(t) for n, t in enumerate(arguments)}
+        self._buffers = Buffers({f"arg{n}": Buffer.of(t) for n, t in enumerate(arguments)})
         self._given = {}
         for name, value in state.items():
             view = self.trace.state[name]
@@ -100,29 +73,13 @@ class Program:
         """
         self._poison, self._launches, self.forward = poison, launches, True
         before = self._buffers
-        self._buffers = dict(self._built)
+        self._buffers = Buffers(self._built)
         for name in self._changed:  # a forward shall find what the constructor left
             self._buffers[name] = before[name] if worn else self.fresh(name)
-        self._buffers |= {f"in{n}": Buffer.of(t) for n, t in enumerate(inputs)}
+        self._buffers.update({f"in{n}": Buffer.of(t) for n, t in enumerate(inputs)})
         self.made = set()
         self._execute(self.trace.events)
         return [self._output(value) for value in _leaves(self.trace.outputs)]
-
-    def tensor(self, view: View) -> torch.Tensor:
-        """The tensor that a view looks at. Raises Fault where it lies outside of its buffer."""
-        match view:
-            case [str(name), int(offset), list(shape), list(stride), str(kind)] if kind in DTYPES:
-                buffer, dtype = self._buffers.get(name), DTYPES[kind]
-            case _:
-                raise _forged("a view")
-        if buffer is None:
-            raise _forged(f"buffer {name[:20]}")
-        if offset < 0 or len(shape) != len(stride) or any(type(n) is not int or n < 0 for n in (*shape, *stride)):
-            raise _forged("a shape")
-        if (offset + span_of(shape, stride)) * dtype.itemsize > buffer.nbytes:
-            raise _forged("a view outside of its buffer")
-        first = buffer.base // dtype.itemsize + offset
-        return torch.empty(0, dtype=dtype, device=self.device).set_(buffer.storage, first, shape, stride)
 
     def _execute(self, events: list[Event]) -> None:
         for event in events:
@@ -136,7 +93,7 @@ class Program:
                 case ["choose", [*alternatives]]:
                     self._execute(alternatives[min(self.pick, len(alternatives) - 1)])
                 case _:
-                    raise _forged("an event")
+                    raise forged("an event")
 
     def _operate(self, operator: str, args: list[Any], kwargs: dict[str, Any], made: list[View]) -> None:
         name = base_name(operator)
@@ -152,13 +109,13 @@ class Program:
         if self.forward and not self._allow_torch:
             self._check_types(args, made)
         given = {key: self.operand(value) for key, value in kwargs.items()}
-        if not list(views(args)) and _takes_device(function):
+        if not list(views(args)) and takes_device(function):
             given["device"] = self.device
-        _check_schema(function, args)
+        check_schema(function, args)
         result = function(*(self.operand(value) for value in args), **given)
         tensors = [t for t in tree_leaves(result) if isinstance(t, torch.Tensor)]
         if len(tensors) != len(made):
-            raise _forged("an operator's results")
+            raise forged("an operator's results")
         for view, tensor in zip(made, tensors, strict=True):
             self._keep(view, tensor)
         if self.forward:
@@ -168,10 +125,10 @@ class Program:
         if view[0] in self._buffers:
             return  # changed in place
         if list(tensor.shape) != view[2]:
-            raise _forged("an operator's result")
+            raise forged("an operator's result")
         if (list(tensor.stride()), tensor.storage_offset()) != (view[3], view[1]):  # another layout on this device
-            if view[1] or not _is_dense(view[2], view[3]):
-                raise _forged("an operator's result")
+            if view[1] or not is_dense(view[2], view[3]):
+                raise forged("an operator's result")
             tensor = torch.empty_strided(view[2], view[3], dtype=tensor.dtype, device=self.device).copy_(tensor)
         self._buffers[view[0]] = Buffer.whole(tensor.untyped_storage(), view[4])
         self._give(view[0])
@@ -205,9 +162,9 @@ class Program:
             case [str(name), 0, list(shape), list(stride), str(kind)] if kind in DTYPES:
                 nbytes = span_of(shape, stride) * DTYPES[kind].itemsize
             case _:
-                raise _forged("an allocation")
+                raise forged("an allocation")
         if name in self._buffers or nbytes > _MAX_BYTES:
-            raise _forged("an allocation")
+            raise forged("an allocation")
         self._buffers[name] = self.allocate(nbytes, self._poison & 1 if kind == "bool" else self._poison, kind)
         self._give(name)
 
@@ -227,17 +184,17 @@ class Program:
             return
         match value:
             case ["same", bool() | int() | float() as number]:
-                self.tensor(view).fill_(number)
+                self._buffers.tensor(view).fill_(number)
             case ["same", ["number", str(text)]]:
-                self.tensor(view).fill_(float(text))
+                self._buffers.tensor(view).fill_(float(text))
             case ["at", int(place)]:
-                self.tensor(view).copy_(self._constant(place, view))
+                self._buffers.tensor(view).copy_(self._constant(place, view))
             case _:
-                raise _forged("a constant")
+                raise forged("a constant")
 
     def _give(self, buffer: str) -> None:
         for view, value in self._given.get(buffer, ()):
-            self.tensor(view).copy_(value)
+            self._buffers.tensor(view).copy_(value)
 
     def _start(self, event: Event) -> None:
         if not self._launches:
@@ -251,12 +208,12 @@ class Program:
     def _argument(self, value: Any) -> Any:
         match value:
             case ["tensor", view]:
-                return self.tensor(view)
+                return self._buffers.tensor(view)
             case ["reinterpret", base, str(name)]:
                 import triton
 
                 if name not in triton_types():
-                    raise _forged("a type")
+                    raise forged("a type")
                 return triton.reinterpret(self._argument(base), triton_types()[name])
             case ["tuple", *parts]:
                 return tuple(self._argument(part) for part in parts)
@@ -268,31 +225,14 @@ class Program:
 
     def operand(self, value: Any) -> Any:
         """An operator's argument."""
-        match value:
-            case None | bool() | int() | float() | str():
-                return value
-            case ["tensor", view]:
-                return self.tensor(view)
-            case ["number", str(text)]:
-                return float(text)
-            case ["scalar", number, str(kind)] if kind in DTYPES:
-                return torch.tensor(self.operand(number), dtype=DTYPES[kind])
-            case ["dtype", str(name)] if name in DTYPES:
-                return DTYPES[name]
-            case ["format", str(name)] if name in _FORMATS:
-                return _FORMATS[name]
-            case ["device"]:
-                return self.device
-            case ["list", *parts]:
-                return [self.operand(part) for part in parts]
-        raise _forged("an argument")
+        return operand(value, self._buffers, self.device)
 
     def _output(self, value: Any) -> Any:
         match value:
             case ["tensor", view]:
                 if self._launches and not self._allow_torch:
                     self.check_origin(view)
-                return self.tensor(view)
+                return self._buffers.tensor(view)
             case ["host"]:
                 raise Fault(Reason.NOT_TRITON, "an output lies on the host: no kernel can have written it")
             case ["other", str(name)]:
@@ -303,7 +243,7 @@ class Program:
                 return value
             case str():
                 return ["other", "str"]
-        raise _forged("an output")
+        raise forged("an output")
 
 
 def _leaves(value: Any) -> Iterable[Any]:
@@ -323,38 +263,3 @@ def _written(event: Event) -> Iterable[View]:
     if event[0] == "launch":
         return views(event[2])
     return event[4] if event[0] == "op" else []
-
-
-def _is_dense(shape: list[int], stride: list[int]) -> bool:
-    """Whether no two elements share a place and hardly any place is free."""
-    return span_of(shape, stride) <= 2 * prod(shape) and all(
-        n <= 1 or step for n, step in zip(shape, stride, strict=True)
-    )
-
-
-def resolve(operator: str) -> Any:
-    """The operator of torch with this name. Raises Fault for one that a trace may not hold."""
-    if operator == "init.trunc_normal_":
-        return torch.nn.init.trunc_normal_
-    parts = operator.split(".")
-    if len(parts) != 3 or parts[0] not in ("aten", "prims") or any(part.startswith("__") for part in parts):
-        raise _forged("an operator")
-    packet = getattr(getattr(torch.ops, parts[0]), parts[1], None)
-    if packet is None or parts[2] not in packet.overloads() or "out" in parts[2] or parts[1] in _CLOSED:
-        raise _forged("an operator")
-    return getattr(packet, parts[2])
-
-
-def _check_schema(function: Any, args: list[Any]) -> None:
-    """A tensor stands only where one is meant: elsewhere it would turn values into sizes."""
-    for value, argument in zip(args, getattr(getattr(function, "_schema", None), "arguments", ()), strict=False):
-        if list(views(value)) and "Tensor" not in str(argument.type):
-            raise _forged("an operator's argument")
-
-
-def _takes_device(function: Any) -> bool:
-    return hasattr(function, "_schema") and any(argument.name == "device" for argument in function._schema.arguments)
-
-
-def _forged(what: str) -> Fault:
-    return Fault(Reason.RUNTIME_ERROR, f"its record holds {what} that cannot be")
