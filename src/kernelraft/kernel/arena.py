@@ -131,6 +131,8 @@ def fitting(at: int, shape: list[Any], dtype: torch.dtype, expected: Any, room: 
     """Elements of a tensor at a place; None where it is another than expected and too large. Raises Fault."""
     if at < 0 or len(shape) > 32 or not all(type(n) is int and 0 <= n < _MAX_ELEMENTS for n in shape):
         raise _malformed()
+    if math.prod(max(1, n) for n in shape) >= _MAX_ELEMENTS:  # strides of an empty tensor count as well
+        raise _malformed()
     count = int(math.prod(shape))
     if not count or at + count * dtype.itemsize <= room:
         return count

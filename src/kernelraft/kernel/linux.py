@@ -128,13 +128,17 @@ def landlock_restrict(ruleset: int) -> None:
 
 
 @cache
-def gpu_name() -> str:
-    """The first device that NVIDIA's driver has, "" without one. Asks the driver alone: torch is not imported."""
+def gpu_names() -> list[str]:
+    """The devices that NVIDIA's driver shows to this process. Asks the driver alone: torch is not imported."""
     try:
         library = ctypes.CDLL("libcuda.so.1")
     except OSError:
-        return ""
+        return []
     count, name = ctypes.c_int(), ctypes.create_string_buffer(256)
-    if library.cuInit(0) or library.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
-        return ""
-    return name.value.decode() if library.cuDeviceGetName(name, len(name), 0) == 0 else "a GPU"
+    if library.cuInit(0) or library.cuDeviceGetCount(ctypes.byref(count)):
+        return []
+    found = []
+    for device in range(count.value):
+        known = library.cuDeviceGetName(name, len(name), device) == 0
+        found.append(name.value.decode() if known else "a GPU")
+    return found

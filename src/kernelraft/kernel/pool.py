@@ -23,16 +23,17 @@ _SLACK_S = 120  # beyond a candidate's own time: the reference, on every trial
 class Pool:
     """`workers` slots on one queue.
 
-    `settings` are the judge's (judge.py, Settings), plain data.
+    `settings` are the judge's (judge.py, Settings), plain data, and how many "gpus" are used.
     """
 
     def __init__(self, workers: int, settings: Answer, *, allow_weak: bool) -> None:
         self._workers, self._allow_weak = workers, allow_weak
-        self._locks = [os.memfd_create(name, os.MFD_CLOEXEC) for name in ("lock", "gate")]
-        self._settings = {**settings, "locks": [f"/proc/{os.getpid()}/fd/{fd}" for fd in self._locks]}
+        self._gpus = int(settings.get("gpus", 0))
+        self._locks = [os.memfd_create(name, os.MFD_CLOEXEC) for _ in range(self._gpus) for name in ("lock", "gate")]
+        self._settings = {name: value for name, value in settings.items() if name != "gpus"}
         self._jobs = Jobs()
         self._lock = threading.Lock()
-        self._kinds = [*KINDS, *(["gpu"] if settings.get("device") == "cuda" else [])]
+        self._kinds = [*KINDS, *(f"gpu{number}" for number in range(self._gpus))]
         self._closed = False
         self._layers: list[str] = []
         self._servers: list[Server] = []
@@ -106,13 +107,20 @@ class Pool:
                 " use another kernel or container profile, or set verifier.allow_weak_sandbox=true"
             )
 
-    def _slot(self) -> Slot:
+    def _slot(self, worker: int) -> Slot:
+        """Two processes on the CPU, and on the GPUs one on each in turn, with the locks of that GPU."""
         with self._lock:
             if self._closed:
                 raise Lost("closed")
             self._serve()
-            servers = [server.client for server in self._servers]
-            return Slot(servers, self._settings, self._settings["timeout_s"] + _SLACK_S)
+            servers = [server.client for server in self._servers[: len(KINDS)]]
+            settings = self._settings
+            if self._gpus:
+                gpu = worker % self._gpus
+                servers.append(self._servers[len(KINDS) + gpu].client)
+                locks = [f"/proc/{os.getpid()}/fd/{fd}" for fd in self._locks[2 * gpu : 2 * gpu + 2]]
+                settings = {**settings, "locks": locks}
+            return Slot(servers, settings, settings["timeout_s"] + _SLACK_S)
 
     def _work(self, worker: int) -> None:
         slot: Slot | None = None
@@ -123,7 +131,7 @@ class Pool:
             answer: Answer = {}
             for _ in range(2):  # the second time on a fresh worker
                 try:
-                    slot = slot or self._slot()
+                    slot = slot or self._slot(worker)
                     answer = slot.ask(job.reference, job.code)
                     break
                 except (Lost, OSError, VerifierUnavailable) as error:

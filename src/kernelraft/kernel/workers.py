@@ -14,7 +14,7 @@ from kernelraft.kernel import channel
 from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.forkserver import Client
 
-KINDS = ("run", "compile")  # of servers; a slot has a zygote of each, and of "gpu" on a GPU
+KINDS = ("run", "compile")  # of servers; a slot has a zygote of each, and of one of "gpu0", "gpu1", ... on GPUs
 ANSWER_S = 30  # for what takes milliseconds
 _START_S = 120  # importing torch and Triton from a cold disk takes most of it
 # A child lives for milliseconds, much of them page faults: huge pages, and nothing given back. Ignored without glibc.
@@ -35,7 +35,7 @@ def _environment(kind: str) -> dict[str, str]:
         "USER": "kernelraft",
         "PYTHONPATH": package_root,
         "PYTHONDONTWRITEBYTECODE": "1",
-        "CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0") if kind == "gpu" else "",
+        "CUDA_VISIBLE_DEVICES": _gpu(int(kind.removeprefix("gpu"))) if kind.startswith("gpu") else "",
         "TRITON_DISABLE_LINE_INFO": "1",  # for debuggers and profilers, and a tenth of a compile
         "TRITON_DEFAULT_FP_FUSION": "1",  # Triton warns where it is left to its default
         "GLIBC_TUNABLES": _MALLOC,
@@ -44,13 +44,20 @@ def _environment(kind: str) -> dict[str, str]:
     return {name: os.environ[name] for name in _PASSED if name in os.environ} | fixed
 
 
+def _gpu(number: int) -> str:
+    """The name of one of the GPUs that this process may use, for an environment."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return visible.split(",")[number].strip() if visible else str(number)
+
+
 class Server:
     """One fork server process (server.py); `client` serves one thread at a time."""
 
     def __init__(self, kind: str) -> None:
         ours, theirs = channel.pair()
         self._log = os.memfd_create("log", os.MFD_CLOEXEC)
-        command = [sys.executable, "-P", "-m", "kernelraft.kernel.server", kind, str(theirs.fileno())]
+        role = "gpu" if kind.startswith("gpu") else kind
+        command = [sys.executable, "-P", "-m", "kernelraft.kernel.server", role, str(theirs.fileno())]
         with theirs:
             self._process = subprocess.Popen(
                 command,

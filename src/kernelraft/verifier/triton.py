@@ -17,7 +17,7 @@ from kernelraft.component import component, settings
 from kernelraft.console import progress
 from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel.cache import Cache, folder
-from kernelraft.kernel.linux import gpu_name
+from kernelraft.kernel.linux import gpu_names
 from kernelraft.kernel.pool import Pool
 from kernelraft.kernel.secret import secret
 from kernelraft.kernel.workers import Answer
@@ -59,7 +59,7 @@ class Triton:
     @property
     def place(self) -> str:
         """Where kernels run, "cpu" or "cuda"."""
-        return self.device if self.device != "auto" else "cuda" if gpu_name() else "cpu"
+        return self.device if self.device != "auto" else "cuda" if gpu_names() else "cpu"
 
     @property
     def evaluator(self) -> str:
@@ -87,15 +87,16 @@ class Triton:
             "time_budget_s": self.time_budget_s,
             "compile_baseline": self.compile_baseline,
             "secret": secret(),
+            "gpus": len(gpu_names()) if self.place == "cuda" else 0,
             "cache": str(there) if (there := folder(self.cache)) else None,
         }
-        if self.place == "cuda" and not gpu_name():
+        if self.place == "cuda" and not gpu_names():
             raise VerifierUnavailable("verifier triton: expected a GPU of NVIDIA for device=cuda, found none")
         pool = Pool(self.workers, plain, allow_weak=self.allow_weak_sandbox)
         with progress("starting the evaluator"):
             pool.open()
         known = Cache(there / "verdicts.sqlite" if there else None)
-        scope = digest(self.evaluator, gpu_name() if self.place == "cuda" else "", plain["secret"])
+        scope = digest(self.evaluator, gpu_names()[:1] if self.place == "cuda" else "", plain["secret"])
         try:
             yield Bench(self, pool, Answers(known, scope))
         finally:

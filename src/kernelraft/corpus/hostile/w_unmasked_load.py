@@ -1,7 +1,6 @@
 # task: relu
 # category: W loads past the end
 # expect: OUT_OF_BOUNDS
-# gpu: pass
 import torch
 import torch.nn as nn
 import triton

@@ -31,8 +31,10 @@ from kernelraft.kernel.recording import Fit, InProcess, fitting
 from kernelraft.kernel.reference import Case, Problem
 from kernelraft.kernel.trace import Trace
 from kernelraft.kernel.trying import POISONS, compare, identical
-from kernelraft.records import Reason
+from kernelraft.records import Reason, Status
 
+_WATCHED = frozenset({Reason.NOT_TRITON, Reason.OUT_OF_BOUNDS, Reason.NONDETERMINISTIC})
+_WATCH_S = 5.0
 _WARM_S = 60  # a spare that is not ready by then is lost
 _SPARES = 2
 _LARGE = 0.1  # of the GPU's memory: a candidate that needs several times as much is not to blame
@@ -57,6 +59,11 @@ class GpuBench(Bench):
             "shared": getattr(properties, "shared_memory_per_block_optin", shared_limit(self.target)),
             "memory": self._memory,
         }
+        watching = dataclasses.replace(
+            settings, device="cpu", targets=[], advisory=[], trials=1, timeout_s=min(settings.timeout_s, _WATCH_S),
+            cache=None,
+        )  # fmt: skip
+        self._interpreting = Bench(watching, run, compiling)
         self._spares: deque[Child] = deque()
         self._floors: dict[str, float] = {}
         self._baselines: dict[str, float | None] = {}
@@ -108,10 +115,22 @@ class GpuBench(Bench):
                     for other in picks[1:]:
                         child.ask({"op": "pick", "pick": other})
                         self._try_once(child, fit.case, arena, 0, POISONS[0])
+                self._watch(problem.source, code.decode())
                 progress.correct = True
                 if self.settings.time:
                     with self._lock(shared=False):
                         self._time(child, problem, arena, places, picks, progress, exact=exact)
+
+    def _watch(self, reference: str, code: str) -> None:
+        """Where a problem is or can be made small: what only an interpreter sees. Raises Fault.
+
+        That is which elements a kernel wrote, every address that it read, and races.
+        """
+        if self.settings.allow_torch:
+            return
+        seen = self._interpreting.evaluate(reference, code)
+        if seen["status"] == Status.FAIL and seen["reason"] in _WATCHED:
+            raise Fault(Reason(seen["reason"]), seen["detail"])
 
     def _compile(
         self, code: bytes, trace: Trace, needs: Forms, progress: Progress, end: Deadline
