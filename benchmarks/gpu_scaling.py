@@ -6,6 +6,7 @@ python benchmarks/gpu_scaling.py --kernels 32 --workers-per-gpu 4
 import argparse
 import os
 import platform
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -42,26 +43,28 @@ def main() -> None:
     parser.add_argument("--kernels", type=int, default=32)
     parser.add_argument("--workers-per-gpu", type=int, default=4)
     parser.add_argument("--budget", type=float, default=1.0, help="seconds to time one kernel")
+    parser.add_argument("--gpus", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.gpus:
+        work = [(task, code) for task, code, right in jobs(2 * arguments.kernels) if right][: arguments.kernels]
+        _row(arguments, work)
+        return
     names = gpu_names()
-    work = [(task, code) for task, code, right in jobs(2 * arguments.kernels) if right][: arguments.kernels]
     print(f"date      {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, {len(names)} x {names[0]}")
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "triton"))
     print(f"versions  Python {platform.python_version()}, {versions}")
     print(f"command   python {' '.join(sys.argv)}\n\nGPUs  workers  seconds  kernels/s  passed", flush=True)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(len(names))))).split(",")
-    for count in sorted({1, len(names)}):
-        child = os.fork()  # the driver looks at the variable once in a process
-        if child == 0:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(visible[:count])
-            workers = count * arguments.workers_per_gpu
-            seconds, passed = judged(work, workers, arguments.budget)
-            print(
-                f"{count:4}  {workers:7}  {seconds:7.1f}  {len(work) / seconds:9.2f}  {passed} / {len(work)}",
-                flush=True,
-            )
-            os._exit(0)
-        os.waitpid(child, 0)
+    for count in sorted({1, len(names)}):  # in a process each: the driver looks at the variable once
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": ",".join(visible[:count])}
+        subprocess.run([sys.executable, *sys.argv, "--gpus", str(count)], env=environment, check=True)
+
+
+def _row(arguments: argparse.Namespace, work: list[Pair]) -> None:
+    workers = arguments.gpus * arguments.workers_per_gpu
+    seconds, passed = judged(work, workers, arguments.budget)
+    rate = len(work) / seconds
+    print(f"{arguments.gpus:4}  {workers:7}  {seconds:7.1f}  {rate:9.2f}  {passed} / {len(work)}", flush=True)
 
 
 if __name__ == "__main__":
