@@ -113,8 +113,9 @@ class Verdict:
     """What one verifier said of one sample; `id` is the sample's.
 
     `compiled` and `correct` are None where that was not reached. Times are medians in µs of the work on
-    the GPU, with the ends of their 95 % intervals; they, `speedup`, `fast_1` and `fast_2` (correct and more
-    than 1 or 2 times as fast as the reference) are None where nothing was timed: they are never invented.
+    the GPU, or means by KernelBench's protocol, with the ends of their 95 % intervals; they, `speedup`,
+    `fast_1` and `fast_2` (correct and more than 1 or 2 times as fast as the reference) are None where nothing
+    was timed: they are never invented.
     `wall_us` includes the launches and is advice. `mode` says how it was judged, `sandbox` what confined it.
     `evaluator` is the hash of the verifier's version and settings. `seconds` is what the evaluation took,
     0 where the verdict of an equal program was taken over.

@@ -50,6 +50,7 @@ class Settings:
     time: bool = True
     time_budget_s: float = 2.0
     compile_baseline: bool = False
+    protocol: str = "strict"
     locks: list[str] = field(default_factory=list)  # files: who measures time on a GPU holds the first alone
 
 
@@ -195,7 +196,7 @@ class Bench:
     def make_problem(self, source: str) -> Problem:
         """The reference, executed where this judge compares. Raises Unsupported."""
         s = self.settings
-        return Problem(source, s.trials, s.tolerances, s.secret)
+        return Problem(source, s.trials, s.tolerances, s.secret, protocol=s.protocol)
 
     def _recorded(
         self, problem: Problem, form: str, code: bytes, device: dict[str, Any], end: Deadline

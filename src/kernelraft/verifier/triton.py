@@ -44,6 +44,7 @@ class Triton:
     time: bool = True
     time_budget_s: float = Field(default=2.0, gt=0)
     compile_baseline: bool = False
+    protocol: Literal["strict", "kernelbench"] = "strict"
     allow_torch: bool = False
     in_process: Literal["refuse", "accept"] = "refuse"
     rewards: dict[Literal["fail", "pass", "fast_1", "fast_2"], float] = field(
@@ -81,6 +82,7 @@ class Triton:
             "time": self.time,
             "time_budget_s": self.time_budget_s,
             "compile_baseline": self.compile_baseline,
+            "protocol": self.protocol,
             "secret": secret(),
         }
         if self.place == "cuda" and not has_gpu():

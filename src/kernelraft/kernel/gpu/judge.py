@@ -60,6 +60,7 @@ class GpuBench(Bench):
         self._floors: dict[str, float] = {}
         self._baselines: dict[str, float | None] = {}
         self._arena: tuple[str, bool, GpuArena] | None = None
+        self._statistic = "mean" if settings.protocol == "kernelbench" else "median"
         self._fill()
 
     def evaluate(self, reference: str, code: str) -> Answer:
@@ -84,7 +85,7 @@ class GpuBench(Bench):
 
     def make_problem(self, source: str) -> Problem:
         s = self.settings
-        return Problem(source, s.trials, s.tolerances, s.secret, "cuda")
+        return Problem(source, s.trials, s.tolerances, s.secret, "cuda", s.protocol)
 
     def _prove(self, problem: Problem, code: bytes, progress: Progress) -> None:
         forms = problem.forms()
@@ -187,6 +188,7 @@ class GpuBench(Bench):
             "op": "time", "sets": arena.filled(), "exact": exact, "picks": picks,
             "budget_s": self.settings.time_budget_s, "reference": places["reference"], "entry": problem.entry,
             "init": arena.init, "seed": problem.seed("model"), "all_state": arena.state,
+            "statistic": self._statistic,
         })  # fmt: skip
         (mine, low, high), (its, its_low, its_high) = reply["kernel"], reply["reference"]
         progress.times = {
@@ -216,7 +218,8 @@ class GpuBench(Bench):
         if problem.source not in self._baselines:
             inputs = [arena.tensors(encoded) for encoded in arena.filled()]
             model = problem.case(loaded=True).model
-            self._baselines[problem.source] = compiled_us(model, inputs, self.settings.time_budget_s)
+            budget_s = self.settings.time_budget_s
+            self._baselines[problem.source] = compiled_us(model, inputs, budget_s, self._statistic)
         return self._baselines[problem.source]
 
     def _arena_of(self, problem: Problem, fit: Fit) -> GpuArena:
