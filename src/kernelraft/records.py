@@ -157,6 +157,16 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a task is not used; `id` is the task's. The reason is one of ABSTAIN_REASONS, `detail` says it in words."""
+
+    id: str
+    family: str
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One message of a training example; the loss is taken on it where `trained`."""
 

@@ -83,16 +83,21 @@ class GpuBench(Bench):
             return verdict(progress, Reason.NOT_REPLAYABLE, tidy(str(why)))
         return verdict(progress, None, "")
 
+    def execute(self, reference: str) -> None:
+        if self._arena and self._arena[0] != reference:
+            self._release()
+        try:
+            _form(self.problems[reference])
+        except torch.cuda.OutOfMemoryError as error:
+            raise Unsupported(str(error)) from None
+
     def make_problem(self, source: str) -> Problem:
         s = self.settings
         return Problem(source, s.trials, s.tolerances, s.secret, "cuda", s.protocol)
 
     def _prove(self, problem: Problem, code: bytes, progress: Progress) -> None:
-        forms = problem.forms()
-        if len(forms) > 1:
-            raise Unsupported("inputs of several shapes on a GPU")
+        form = _form(problem)
         end = Deadline(self.settings.timeout_s)
-        (form,) = forms
         needs = Forms(code.decode())
         with self._recorded(problem, form, code, self.device, end) as (trace, fd, at):
             binaries, picks = self._compile(code, trace, needs, progress, end)
@@ -272,6 +277,14 @@ class GpuBench(Bench):
             if shared:
                 fcntl.flock(gate, fcntl.LOCK_UN)
             yield
+
+
+def _form(problem: Problem) -> str:
+    """The one form that its inputs have. Raises Unsupported where there are several."""
+    forms = problem.forms()
+    if len(forms) > 1:
+        raise Unsupported("inputs of several shapes on a GPU")
+    return next(iter(forms))
 
 
 @contextmanager
