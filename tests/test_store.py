@@ -1,7 +1,7 @@
 import pytest
 
 from kernelraft.errors import DataError
-from kernelraft.records import Example, Message, Reason, Sample, Status, Target, Task, Verdict
+from kernelraft.records import Example, Message, Reason, Refusal, Sample, Status, Target, Task, Verdict
 from kernelraft.store import Journal, read, write
 
 TARGETS = {"sm_80": Target(said="ok", registers=8), "gfx942": Target(said="no")}
@@ -33,6 +33,12 @@ def test_every_record_comes_back_equal(tmp_path, kind, suffix):
     path = tmp_path / f"{kind}.{suffix}"
     write(path, RECORDS[kind])
     assert list(read(type(RECORDS[kind][0]), path)) == RECORDS[kind]
+
+
+def test_refusals_come_back_equal(tmp_path):
+    refusals = [Refusal(id="t1", family="ew/relu", reason=Reason.UNSUPPORTED, detail="zeros would pass")]
+    write(tmp_path / "refused.jsonl", refusals)
+    assert list(read(Refusal, tmp_path / "refused.jsonl")) == refusals
 
 
 def test_parquet_is_readable_by_datasets_with_the_same_columns(tmp_path):

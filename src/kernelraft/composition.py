@@ -98,7 +98,7 @@ OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)
 
 
 def prepare_process() -> None:
-    """What must hold before Hydra starts: where the project lies, errors that reach us, no telemetry, threads that sleep, SIGTERM."""
+    """What must hold before Hydra starts: where the project lies, errors that reach us, no telemetry, SIGTERM."""
     os.environ.setdefault("KERNELRAFT_HOME", str(HOME))
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")

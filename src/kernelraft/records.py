@@ -113,8 +113,9 @@ class Verdict:
     """What one verifier said of one sample; `id` is the sample's.
 
     `compiled` and `correct` are None where that was not reached. Times are medians in µs of the work on
-    the GPU, with the ends of their 95 % intervals; they, `speedup`, `fast_1` and `fast_2` (correct and more
-    than 1 or 2 times as fast as the reference) are None where nothing was timed: they are never invented.
+    the GPU, or means by KernelBench's protocol, with the ends of their 95 % intervals; they, `speedup`,
+    `fast_1` and `fast_2` (correct and more than 1 or 2 times as fast as the reference) are None where nothing
+    was timed: they are never invented.
     `wall_us` includes the launches and is advice. `mode` says how it was judged, `sandbox` what confined it.
     `evaluator` is the hash of the verifier's version and settings. `seconds` is what the evaluation took,
     0 where the verdict of an equal program was taken over.
@@ -153,6 +154,16 @@ class Verdict:
             raise ValueError(f"a reason stands exactly where the status is not pass, got {self.reason}")
         if self.reason is not None and (self.reason in ABSTAIN_REASONS) != (self.status is Status.ABSTAIN):
             raise ValueError(f"{self.reason} does not belong to {self.status}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a task is not used; `id` is the task's. The reason is one of ABSTAIN_REASONS, `detail` says it in words."""
+
+    id: str
+    family: str
+    reason: Reason
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

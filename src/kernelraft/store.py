@@ -11,15 +11,16 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from kernelraft.errors import DataError
-from kernelraft.records import Example, Sample, Task, Verdict
+from kernelraft.records import Example, Refusal, Sample, Task, Verdict
 
-R = TypeVar("R", Task, Sample, Verdict, Example)
-
-
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {cls: TypeAdapter(cls) for cls in (Task, Sample, Verdict, Example)}
+Record = Task | Sample | Verdict | Example | Refusal
+R = TypeVar("R", Task, Sample, Verdict, Example, Refusal)
 
 
-def to_row(record: Task | Sample | Verdict | Example) -> dict[str, Any]:
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {cls: TypeAdapter(cls) for cls in (Task, Sample, Verdict, Example, Refusal)}
+
+
+def to_row(record: Record) -> dict[str, Any]:
     """Plain data, every field present, in the order of the record."""
     return asdict(record)
 
@@ -116,7 +117,7 @@ def read(cls: type[R], path: Path) -> Iterator[R]:
             raise DataError(f"{path}:{number}: {error}") from None
 
 
-def write(path: Path, records: Iterable[Task | Sample | Verdict | Example]) -> int:
+def write(path: Path, records: Iterable[Record]) -> int:
     """Write all records as JSONL or Parquet, by the suffix; the file takes its name when complete.
 
     Returns how many were written.

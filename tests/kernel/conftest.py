@@ -1,19 +1,45 @@
-"""One judge for all tests of this folder: its workers take seconds to start."""
+"""One judge of each protocol for all tests of this folder: its workers take seconds to start."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from kernelraft.records import Sample, Task, Verdict
 from kernelraft.verifier.triton import Triton
 
 Judged = Callable[[str, str], Verdict]
+CONF = Path(__file__).parents[2] / "conf/verifier"
 
 
 @pytest.fixture(scope="session")
 def verdict_of() -> Iterator[Judged]:
     """(reference, code) -> verdict."""
-    with Triton(timeout_s=10.0, memory_mib=1024, advisory=[]).open() as judge:
+    with judged() as verdict:
+        yield verdict
+
+
+@pytest.fixture(scope="session")
+def published() -> dict[str, Any]:
+    """What verifier=triton_kernelbench says beside verifier=triton."""
+    node = yaml.safe_load((CONF / "triton_kernelbench.yaml").read_text())
+    assert node.pop("defaults") == ["triton", "_self_"]
+    return dict(node)
+
+
+@pytest.fixture(scope="session")
+def published_verdict_of(published: dict[str, Any]) -> Iterator[Judged]:
+    """(reference, code) -> verdict by KernelBench's protocol."""
+    with judged(**published) as verdict:
+        yield verdict
+
+
+@contextmanager
+def judged(**settings: Any) -> Iterator[Judged]:
+    with Triton(timeout_s=10.0, memory_mib=1024, advisory=[], **settings).open() as judge:
 
         def verdict(reference: str, code: str) -> Verdict:
             task = Task(id="t", family="f", language="triton", prompt="", reference=reference)

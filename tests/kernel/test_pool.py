@@ -70,6 +70,12 @@ def test_worker_lost_twice_abstains(pool: Pool) -> None:
     assert pool.submit(RELU, HONEST_RELU).result(60)["status"] == Status.PASS
 
 
+def test_a_reference_that_kills_its_worker_is_lost_without_code_too(pool: Pool) -> None:
+    assert pool.submit(SUICIDE, None).result(60)["reason"] == Reason.WORKER_LOST
+    answer = pool.submit(RELU, None).result(60)
+    assert (answer["status"], answer["reason"], answer["targets"]) == (Status.PASS, None, {})
+
+
 def test_nothing_is_left_after_kill_9_of_the_main_process() -> None:
     script = f"""
         import time

@@ -14,7 +14,7 @@ import yaml
 from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel import confine
 from kernelraft.records import Reason, Sample, Status, Task
-from kernelraft.verifier import Judge, Verifier
+from kernelraft.verifier import Examiner, Judge, Verifier
 from kernelraft.verifier.triton import Triton
 
 ROOT = Path(__file__).parents[2]
@@ -112,11 +112,47 @@ def test_unsupported_reference_abstains_without_a_reward(judge: Judge) -> None:
     assert "no_such" in verdict.detail
 
 
+@pytest.mark.parametrize(
+    ("forward", "detail"),
+    [
+        ("x * 2.0", ""),
+        ("x * 0.0", "a constant would pass: the reference's output does not depend on its inputs"),
+        ("torch.rand_like(x)", "off by"),
+        ("x.no_such()", "no_such"),
+        ("x.t()", "the reference only moves data"),
+    ],
+)
+def test_a_task_is_examined_without_a_sample(forward: str, detail: str, judge: Judge) -> None:
+    assert isinstance(judge, Examiner)
+    task = replace(TASK, reference=REFERENCE.replace("x * 2.0", forward))
+    refusal = judge.examine(task).result(60)
+    if not detail:
+        assert refusal is None
+    else:
+        assert refusal is not None
+        assert (refusal.id, refusal.family, refusal.reason) == (task.id, task.family, Reason.UNSUPPORTED)
+        assert detail in refusal.detail
+
+
+def test_a_large_task_is_examined_in_a_size_that_can_be_judged(judge: Judge) -> None:
+    assert isinstance(judge, Examiner)
+    large = REFERENCE.replace("def get_inputs", "ROWS = 1 << 40\n\ndef get_inputs").replace("3, 50", "ROWS, 50")
+    assert judge.examine(replace(TASK, reference=large.replace("1 << 40", "16 * 65536"))).result(60) is None
+    constant = large.replace("1 << 40", "16 * 65536").replace("x * 2.0", "x * 0.0")
+    refusal = judge.examine(replace(TASK, reference=constant)).result(60)
+    assert refusal is not None
+    assert refusal.detail.endswith("depend on its inputs (with ROWS=2048 for 1048576)")
+    refusal = judge.examine(replace(TASK, reference=large)).result(60)
+    assert refusal is not None
+    assert "too large for the interpreter" in refusal.detail
+
+
 def test_evaluator_depends_on_what_can_change_a_verdict() -> None:
     base = Triton().evaluator
     assert Triton(workers=7, allow_weak_sandbox=True).evaluator == base
     others = [Triton(trials=4), Triton(timeout_s=3.0), Triton(targets=["sm_90"]), Triton(memory_mib=1024)]
-    assert len({base, *(other.evaluator for other in others)}) == 5
+    others.append(Triton(protocol="kernelbench"))
+    assert len({base, *(other.evaluator for other in others)}) == 6
 
 
 def test_weak_confinement_is_refused_unless_allowed(monkeypatch: pytest.MonkeyPatch) -> None:

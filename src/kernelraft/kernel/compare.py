@@ -23,13 +23,15 @@ class Expected:
 
     `value` has the shape and dtype that an answer must have. Of a floating-point output, `exact` is the value
     in float64, `limit` the largest error (see `worst`) that an answer may have, and `distant` the share of the
-    reference's own elements that are off by much of their own size.
+    reference's own elements that are off by much of their own size. Where `close` is given, it alone decides: it is
+    both tolerances of torch.allclose.
     """
 
     value: Any
     exact: torch.Tensor | None = None
     limit: float = 0.0
     distant: float = 0.0
+    close: float | None = None
 
     def parts(self) -> Iterator[tuple[slice, torch.Tensor]]:
         """What an answer must be, flat and in float64: where the reference leaves its type's range, that decides."""
@@ -112,8 +114,25 @@ def difference(output: Any, expected: Expected) -> Difference | None:
         return Reason.WRONG_DTYPE, f"dtype {dtype_name(output.dtype)}, expected {dtype_name(want.dtype)}"
     if not want.numel():
         return None
-    wrong = _unequal(output, want) if expected.exact is None else _off(output, expected)
+    wrong = _wrong(output, expected)
     return _described(wrong, output, want) if wrong else None
+
+
+def _wrong(output: torch.Tensor, expected: Expected) -> _Wrong | None:
+    if expected.close is not None:
+        return _apart(output, expected.value, expected.close)
+    return _unequal(output, expected.value) if expected.exact is None else _off(output, expected)
+
+
+def _apart(output: torch.Tensor, want: torch.Tensor, close: float) -> _Wrong | None:
+    """Where torch.allclose(want, output, rtol=close, atol=close) fails: a NaN is close to nothing."""
+    found = _Wrong()
+    flat, r = output.reshape(-1), want.reshape(-1)
+    for start in range(0, len(r), _PART):
+        part = slice(start, start + _PART)
+        distance = (flat[part].double() - r[part].double()).abs().nan_to_num(math.inf)
+        found.note(~torch.isclose(r[part], flat[part], rtol=close, atol=close), start, distance)
+    return found if found.count else None
 
 
 def _unequal(output: torch.Tensor, want: torch.Tensor) -> _Wrong | None:

@@ -9,10 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Job:
-    """One evaluation that somebody waits for."""
+    """One evaluation that somebody waits for; without code, of the task alone."""
 
     reference: str
-    code: str
+    code: str | None
     future: "Future[dict[str, Any]]" = field(default_factory=Future)
 
 

@@ -53,6 +53,7 @@ class Settings:
     time: bool = True
     time_budget_s: float = 2.0
     compile_baseline: bool = False
+    protocol: str = "strict"
     cache: str | None = None  # a folder
     locks: list[str] = field(default_factory=list)  # files: who measures time on a GPU holds the first alone
 
@@ -86,7 +87,8 @@ def judge(fds: list[int], _args: dict[str, Any]) -> None:
     while True:
         job = channel.receive_stream(main)
         try:
-            reply = bench.evaluate(job["reference"], job["code"])
+            reference, code = job["reference"], job["code"]
+            reply = bench.examine(reference) if code is None else bench.evaluate(reference, code)
         except Exception as error:
             reply = {"lost": tidy(f"{type(error).__name__}: {error}")}
         channel.send_stream(main, reply)
@@ -109,6 +111,22 @@ class Bench:
         self.settings, self.run, self.compiling = settings, run, compiling
         self.problems = Problems(self.make_problem, self.kept_bytes)
         self.compiled = Compiled(Cache(Path(settings.cache) / "kernels.sqlite" if settings.cache else None))
+
+    def examine(self, reference: str) -> Answer:
+        """A verdict on the task alone: without a reason, programs for it can be judged."""
+        try:
+            self.execute(reference)
+        except Unsupported as error:
+            return verdict(Progress(), Reason.UNSUPPORTED, tidy(str(error)))
+        return verdict(Progress(), None, "")
+
+    def execute(self, reference: str) -> None:
+        """Make the problem, in sizes that small blocks divide. Raises Unsupported, with the sizes that are smaller."""
+        small = shrink(reference, ast.Module([], []))
+        try:
+            _ = self.problems[small.source]
+        except Unsupported as error:
+            raise Unsupported(f"{error} (with {small})" if small.changed else str(error)) from None
 
     def evaluate(self, reference: str, code: str) -> Answer:
         """The verdict as plain data. Raises Lost and OSError where the machine fails, not the candidate."""
@@ -201,7 +219,7 @@ class Bench:
     def make_problem(self, source: str) -> Problem:
         """The reference, executed where this judge compares. Raises Unsupported."""
         s = self.settings
-        return Problem(source, s.trials, s.tolerances, s.secret)
+        return Problem(source, s.trials, s.tolerances, s.secret, protocol=s.protocol)
 
     def _recorded(
         self, problem: Problem, form: str, code: bytes, device: dict[str, Any], end: Deadline

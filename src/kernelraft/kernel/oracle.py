@@ -1,4 +1,7 @@
-"""What a reference answers for given inputs, exactly: in float64, with the error that it makes in its own type."""
+"""What a reference answers for given inputs, exactly: in float64, with the error that it makes in its own type.
+
+Or, for KernelBench's protocol, in its own type alone.
+"""
 
 import copy
 from collections.abc import Mapping
@@ -22,11 +25,39 @@ def answers(model: Any, inputs: list[Any], floors: Mapping[str, float], ease: fl
 
     Raises Unsupported where there is no tensor among them, or none could be judged.
     """
+    values = _told(model, inputs)
+    exact = _exact(model, inputs, values)
+    return [_expected(value, in_double, floors, ease) for value, in_double in zip(values, exact, strict=True)]
+
+
+def published(model: Any, inputs: list[Any], tolerances: Mapping[str, float]) -> list[Expected]:
+    """Every output for `inputs`, flat, to be met within the absolute and relative tolerance of its dtype.
+
+    Raises Unsupported where there is no tensor among them, or one has no tolerance.
+    Source: run_and_check_correctness in src/kernelbench/eval.py of github.com/ScalingIntelligence/KernelBench.
+    """
+    return [
+        Expected(value, close=_limit(value, tolerances) if _is_floating(value) else None)
+        for value in _told(model, inputs)
+    ]
+
+
+def _told(model: Any, inputs: list[Any]) -> list[Any]:
     values = outputs(model, inputs)
     if not any(isinstance(value, torch.Tensor) for value in values):
         raise Unsupported("the reference returns no tensor")
-    exact = _exact(model, inputs, values)
-    return [_expected(value, in_double, floors, ease) for value, in_double in zip(values, exact, strict=True)]
+    return values
+
+
+def _is_floating(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.is_floating_point()
+
+
+def _limit(value: torch.Tensor, limits: Mapping[str, float]) -> float:
+    found = limits.get(dtype_name(value.dtype))
+    if found is None:
+        raise Unsupported(f"an output of {dtype_name(value.dtype)}: there is no tolerance for it")
+    return found
 
 
 def outputs(model: Any, inputs: list[Any]) -> list[Any]:
@@ -43,11 +74,9 @@ def outputs(model: Any, inputs: list[Any]) -> list[Any]:
 
 
 def _expected(value: Any, exact: Any, floors: Mapping[str, float], ease: float) -> Expected:
-    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+    if not _is_floating(value):
         return Expected(value)
-    floor = floors.get(dtype_name(value.dtype))
-    if floor is None:
-        raise Unsupported(f"an output of {dtype_name(value.dtype)}: there is no tolerance for it")
+    floor = _limit(value, floors)
     bare = Expected(value, exact)
     limit = ease * max(floor, _SLACK * bare.worst(value) if value.numel() else 0.0)
     if limit > ease * _MAX_LIMIT:

@@ -51,8 +51,11 @@ class Pool:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, reference: str, code: str) -> "Future[Answer]":
-        """Queue one evaluation: judge.py's plain verdict, with "seconds". Never raises for a lost worker."""
+    def submit(self, reference: str, code: str | None) -> "Future[Answer]":
+        """Queue one evaluation: judge.py's plain verdict, with "seconds". Never raises for a lost worker.
+
+        Without code it is of the task: whether a program for it could be judged.
+        """
         job = Job(reference, code)
         self._jobs.put(job)
         return job.future

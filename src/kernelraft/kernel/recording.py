@@ -93,8 +93,13 @@ class Fit:
 
 
 def fitting(trace: Trace, problem: Problem) -> Fit:
-    """Parameters by name, else by order where the shapes are the same, else those that it draws itself."""
+    """Parameters by name, else by order where the shapes are the same, else those that it draws itself.
+
+    By KernelBench's protocol a module draws them in any case; a function has no other way than to be given them.
+    """
     loaded = problem.case(loaded=True)
+    if problem.published and not any(view[0].startswith("state") for view in trace.state.values()):
+        return Fit(loaded, {}, "model")
     own = {name: view[2] for name, view in trace.state.items()}
     wanted = {name: list(value.shape) for name, value in loaded.state.items()}
     if all(own.get(name) == shape for name, shape in wanted.items()):

@@ -16,7 +16,7 @@ import torch
 from kernelraft.kernel import draws, gate, plain
 from kernelraft.kernel.compare import Expected, difference
 from kernelraft.kernel.memory import Unsupported, dtype_name, span_of
-from kernelraft.kernel.oracle import answers, outputs
+from kernelraft.kernel.oracle import answers, outputs, published
 
 _FUNCTION = "triton_kernel_wrapper"  # in place of a module, see sources.wrapped
 _KEPT_BYTES = {"cpu": 1 << 40, "cuda": 8 << 30}  # of trials; each can be made again
@@ -80,16 +80,23 @@ class Case:
 class Problem:
     """A reference, executed. Kept between candidates of one task: they cannot pass on what they see.
 
-    All that is random follows from `secret` and the source.
+    All that is random follows from `secret` and the source. With the protocol "kernelbench" `published` is true:
+    the parameters are the constructor's, inputs come as they are, and no task is refused for what would pass on it.
 
     Raises:
         Unsupported: the reference cannot be run or cannot tell a right answer from a constant.
     """
 
     def __init__(
-        self, source: str, trials: int, tolerances: dict[str, float], secret: str, device: str = "cpu"
+        self,
+        source: str,
+        trials: int,
+        tolerances: dict[str, float],
+        secret: str,
+        device: str = "cpu",
+        protocol: str = "strict",
     ) -> None:
-        self.source, self._device = source, device
+        self.source, self._device, self.published = source, device, protocol == "kernelbench"
         if device == "cuda":
             torch.cuda.init()  # type: ignore[no-untyped-call]
         self._key = hashlib.blake2b(source.encode(), key=bytes.fromhex(secret), digest_size=32).digest()
@@ -162,7 +169,7 @@ class Problem:
         """Trials with parameters that the candidate is given (`loaded`) or with the constructor's own."""
         if loaded not in self._cases:
             made = self._make(loaded)
-            self._cases |= {loaded: made} if made.state else {True: made, False: made}
+            self._cases |= {loaded: made} if made.state and not self.published else {True: made, False: made}
         return self._cases[loaded]
 
     def _make(self, loaded: bool) -> Case:
@@ -170,10 +177,19 @@ class Problem:
         draws.seed(self.seed("model"))
         with self._place():
             model = self._model(*args, **kwargs)
-        if loaded:
+        if loaded and not self.published:
             self._perturb(model)
         state = {name: value.detach().clone() for name, value in model.state_dict().items()}
         trials = Trials(partial(self._trial, model), self._trials, _KEPT_BYTES[self._device])
+        if self.published:
+            for _ in trials:  # what a reference cannot do shows here
+                pass
+        else:
+            self._gate(model, trials)
+        return Case(model, state, trials)
+
+    def _gate(self, model: Any, trials: Trials) -> None:
+        """Raises Unsupported where the task cannot tell a right answer from none."""
         with torch.no_grad(), self._place():
             self._seed_call()
             again = outputs(model, trials[0].inputs)
@@ -183,7 +199,6 @@ class Problem:
         gate.check((trial.inputs, trial.expected) for trial in trials)
         with torch.no_grad(), self._place():
             gate.check_work(model, trials[0].inputs)
-        return Case(model, state, trials)
 
     def _trial(self, model: Any, index: int) -> Trial:
         with torch.no_grad(), self._place():
@@ -192,7 +207,7 @@ class Problem:
     def _make_trial(self, model: Any, index: int) -> Trial:
         draws.seed(self.seed(f"trial {index}"))
         inputs = [_on(value, self._device) for value in self._module.get_inputs()]
-        scale = _SCALES[index % len(_SCALES)]
+        scale = 1.0 if self.published else _SCALES[index % len(_SCALES)]
         if scale != 1.0:
             scaled = [_scaled(value, scale) for value in inputs]
             try:
@@ -205,6 +220,8 @@ class Problem:
 
     def _answers(self, model: Any, inputs: list[Any], ease: float = 1.0) -> list[Expected]:
         self._seed_call()
+        if self.published:
+            return published(model, inputs, self._tolerances)
         return answers(model, inputs, self._tolerances, ease)
 
     def _seed_call(self) -> None:

@@ -114,7 +114,7 @@ class Slot:
     def _start(self, server: Client, role: str, args: Answer, fds: list[int]) -> None:
         self._pidfds.append(server.fork(role, args, fds)[1])
 
-    def ask(self, reference: str, code: str) -> Answer:
+    def ask(self, reference: str, code: str | None) -> Answer:
         """The judge's answer. Raises Lost where there is none."""
         channel.send_stream(self._sock, {"reference": reference, "code": code})
         answer = channel.receive_stream(self._sock)

@@ -4,7 +4,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
-from kernelraft.records import Sample, Task, Verdict
+from kernelraft.records import Refusal, Sample, Task, Verdict
 
 
 class Judge(Protocol):
@@ -17,6 +17,15 @@ class Judge(Protocol):
         What the candidate cannot have caused is tried again on a fresh worker,
         then ABSTAIN. Equal (task, code) pairs may share one evaluation.
         """
+        ...
+
+
+@runtime_checkable
+class Examiner(Protocol):
+    """A judge that can also say of a task, before there is a sample, whether one could be judged."""
+
+    def examine(self, task: Task) -> "Future[Refusal | None]":
+        """Queue one task; returns at once. None: it can tell a right program from none."""
         ...
 
 

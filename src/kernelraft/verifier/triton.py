@@ -21,7 +21,7 @@ from kernelraft.kernel.linux import gpu_names
 from kernelraft.kernel.pool import Pool
 from kernelraft.kernel.secret import secret
 from kernelraft.kernel.workers import Answer
-from kernelraft.records import Reason, Sample, Status, Target, Task, Verdict, digest
+from kernelraft.records import Reason, Refusal, Sample, Status, Target, Task, Verdict, digest
 
 Gpu = Annotated[str, Field(pattern=r"^(sm_\d+|gfx[0-9a-f]+)$")]
 VERSION = "trusted-replay-1"  # a change that can change a verdict changes it
@@ -48,6 +48,7 @@ class Triton:
     time: bool = True
     time_budget_s: float = Field(default=2.0, gt=0)
     compile_baseline: bool = False
+    protocol: Literal["strict", "kernelbench"] = "strict"
     allow_torch: bool = False
     in_process: Literal["refuse", "accept"] = "refuse"
     rewards: dict[Literal["fail", "pass", "fast_1", "fast_2"], float] = field(
@@ -86,6 +87,7 @@ class Triton:
             "time": self.time,
             "time_budget_s": self.time_budget_s,
             "compile_baseline": self.compile_baseline,
+            "protocol": self.protocol,
             "secret": secret(),
             "gpus": len(gpu_names()) if self.place == "cuda" else 0,
             "cache": str(there) if (there := folder(self.cache)) else None,
@@ -128,7 +130,7 @@ class Answers:
 
 
 class Bench:
-    """The judge of the contract: one evaluation for equal (reference, code), one verdict for every sample.
+    """The judge and examiner of the contracts: one evaluation for equal (reference, code), a verdict a sample.
 
     Equal to the byte: a program can read its own text, so that even a comment may change what it does.
     """
@@ -147,6 +149,11 @@ class Bench:
         answer.add_done_callback(lambda done: self._settle(key, sample.id, done, verdict, again=known is not None))
         return verdict
 
+    def examine(self, task: Task) -> "Future[Refusal | None]":
+        refusal: Future[Refusal | None] = Future()
+        self._pool.submit(task.reference, None).add_done_callback(lambda done: _refuse(task, done, refusal))
+        return refusal
+
     def _settle(
         self, key: str, sample_id: str, done: "Future[Answer]", verdict: "Future[Verdict]", *, again: bool
     ) -> None:
@@ -161,6 +168,16 @@ class Bench:
         if verdict.set_running_or_notify_cancel():
             took = {"seconds": 0.0} if again else {}
             verdict.set_result(_verdict(sample_id, answer | took, self._evaluator, self._rewards))
+
+
+def _refuse(task: Task, done: "Future[Answer]", refusal: "Future[Refusal | None]") -> None:
+    if done.cancelled():
+        refusal.cancel()
+    elif refusal.set_running_or_notify_cancel():
+        answer = done.result()
+        reason = Reason(answer["reason"]) if answer["reason"] else None
+        refused = Refusal(id=task.id, family=task.family, reason=reason, detail=answer["detail"]) if reason else None
+        refusal.set_result(refused)
 
 
 def _verdict(sample_id: str, answer: Answer, evaluator: str, rewards: Mapping[str, float]) -> Verdict:

@@ -10,8 +10,8 @@ import torch
 from kernelraft.kernel.gpu.timing import Work, graph, measure
 
 
-def compiled_us(model: Any, inputs: list[list[Any]], budget_s: float) -> float | None:
-    """Median in microseconds over sets of `inputs`; None where PyTorch cannot compile it on this machine.
+def compiled_us(model: Any, inputs: list[list[Any]], budget_s: float, statistic: str) -> float | None:
+    """Median or mean in microseconds over sets of `inputs`; None where PyTorch cannot compile it on this machine.
 
     To compile takes seconds to minutes and writes files: the judge does it, as no candidate's code is in it.
     """
@@ -23,12 +23,12 @@ def compiled_us(model: Any, inputs: list[list[Any]], budget_s: float) -> float |
             fast = torch.compile(model)
             pool = torch.cuda.graph_pool_handle()
             work = Work([graph(partial(fast, *arguments), pool) for arguments in inputs])
-            (found,), _ = measure([work], budget_s)
+            (found,), _ = measure([work], budget_s, statistic)
         except Exception:  # a missing C compiler, an operator without a graph: the baseline is advice
             return None
         finally:
             torch._dynamo.reset()
-    return found.median
+    return found.middle
 
 
 @contextlib.contextmanager

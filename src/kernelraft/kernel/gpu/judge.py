@@ -68,6 +68,7 @@ class GpuBench(Bench):
         self._floors: dict[str, float] = {}
         self._baselines: dict[str, float | None] = {}
         self._arena: tuple[str, bool, GpuArena] | None = None
+        self._statistic = "mean" if settings.protocol == "kernelbench" else "median"
         self._fill()
 
     def evaluate(self, reference: str, code: str) -> Answer:
@@ -90,16 +91,21 @@ class GpuBench(Bench):
             return verdict(progress, Reason.NOT_REPLAYABLE, tidy(str(why)))
         return verdict(progress, None, "")
 
+    def execute(self, reference: str) -> None:
+        if self._arena and self._arena[0] != reference:
+            self._release()
+        try:
+            _form(self.problems[reference])
+        except torch.cuda.OutOfMemoryError as error:
+            raise Unsupported(str(error)) from None
+
     def make_problem(self, source: str) -> Problem:
         s = self.settings
-        return Problem(source, s.trials, s.tolerances, s.secret, "cuda")
+        return Problem(source, s.trials, s.tolerances, s.secret, "cuda", s.protocol)
 
     def _prove(self, problem: Problem, code: bytes, progress: Progress) -> None:
-        forms = problem.forms()
-        if len(forms) > 1:
-            raise Unsupported("inputs of several shapes on a GPU")
+        form = _form(problem)
         end = Deadline(self.settings.timeout_s)
-        (form,) = forms
         needs = Forms(code.decode())
         with self._recorded(problem, form, code, self.device, end) as (trace, fd, at):
             binaries, picks = self._compile(code, trace, needs, progress, end)
@@ -207,6 +213,7 @@ class GpuBench(Bench):
             "op": "time", "sets": arena.filled(), "exact": exact, "picks": picks,
             "budget_s": self.settings.time_budget_s, "reference": places["reference"], "entry": problem.entry,
             "init": arena.init, "seed": problem.seed("model"), "all_state": arena.state,
+            "statistic": self._statistic,
         })  # fmt: skip
         (mine, low, high), (its, its_low, its_high) = reply["kernel"], reply["reference"]
         progress.times = {
@@ -236,7 +243,8 @@ class GpuBench(Bench):
         if problem.source not in self._baselines:
             inputs = [arena.tensors(encoded) for encoded in arena.filled()]
             model = problem.case(loaded=True).model
-            self._baselines[problem.source] = compiled_us(model, inputs, self.settings.time_budget_s)
+            budget_s = self.settings.time_budget_s
+            self._baselines[problem.source] = compiled_us(model, inputs, budget_s, self._statistic)
         return self._baselines[problem.source]
 
     def _arena_of(self, problem: Problem, fit: Fit) -> GpuArena:
@@ -289,6 +297,14 @@ class GpuBench(Bench):
             if shared:
                 fcntl.flock(gate, fcntl.LOCK_UN)
             yield
+
+
+def _form(problem: Problem) -> str:
+    """The one form that its inputs have. Raises Unsupported where there are several."""
+    forms = problem.forms()
+    if len(forms) > 1:
+        raise Unsupported("inputs of several shapes on a GPU")
+    return next(iter(forms))
 
 
 @contextmanager

@@ -119,7 +119,7 @@ class Replayer:
         )
         model, arguments = self._reference(request)
         reference = Work([graph(partial(model, *inputs), pool) for inputs in arguments])
-        (mine, its), right = measure([program, reference], request["budget_s"])
+        (mine, its), right = measure([program, reference], request["budget_s"], request["statistic"])
         if not right:
             raise Fault(Reason.NONDETERMINISTIC, "an output while it was timed is not the one that was found right")
         return {"kernel": _told(mine), "reference": _told(its), "wall_us": _wall_us(run(0))}
@@ -131,7 +131,7 @@ class Replayer:
             self.program.pick = pick
             work = Work([graph(lambda: self.program.run(inputs, 0xFF))])
             (found,), _ = measure([work], 0.1)
-            times[pick] = found.median
+            times[pick] = found.middle
         return min(times, key=lambda pick: times[pick]) if times else picks[0]
 
     def _reference(self, request: dict[str, Any]) -> tuple[Any, list[Any]]:
@@ -198,7 +198,7 @@ def _words(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _told(span: Span) -> list[float]:
-    return [span.median, span.low, span.high]
+    return [span.middle, span.low, span.high]
 
 
 def warm_up() -> None:
