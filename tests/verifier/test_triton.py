@@ -112,7 +112,7 @@ def test_unsupported_reference_abstains_without_a_reward(judge: Judge) -> None:
 
 def test_evaluator_depends_on_what_can_change_a_verdict() -> None:
     base = Triton().evaluator
-    assert Triton(workers=7, allow_weak_sandbox=True).evaluator == base
+    assert Triton(workers=7, allow_weak_sandbox=True, selftest=True).evaluator == base
     others = [Triton(trials=4), Triton(timeout_s=3.0), Triton(targets=["sm_90"]), Triton(memory_mib=1024)]
     assert len({base, *(other.evaluator for other in others)}) == 5
 

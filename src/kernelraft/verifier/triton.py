@@ -14,6 +14,7 @@ from pydantic import Field
 
 from kernelraft.component import component, settings
 from kernelraft.console import progress
+from kernelraft.corpus.selftest import assure
 from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel.linux import has_gpu
 from kernelraft.kernel.pool import Pool
@@ -29,7 +30,8 @@ VERSION = "trusted-replay-1"  # a change that can change a verdict changes it
 class Triton:
     """PASS if the program's kernels give the reference's outputs and compile to a cubin for every target."""
 
-    VOLATILE: ClassVar[frozenset[str]] = frozenset({"workers", "allow_weak_sandbox"})  # no influence on a verdict
+    # No influence on a verdict.
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"workers", "allow_weak_sandbox", "selftest"})
 
     workers: int = Field(default=2, ge=1)
     trials: int = Field(default=5, ge=1)
@@ -50,6 +52,7 @@ class Triton:
         default_factory=lambda: {"fail": 0.0, "pass": 1.0, "fast_1": 1.0, "fast_2": 1.0}
     )
     allow_weak_sandbox: bool = False
+    selftest: bool = False
 
     @property
     def place(self) -> str:
@@ -63,7 +66,7 @@ class Triton:
         return digest(VERSION, version("triton"), version("torch"), dict(sorted(known.items())))
 
     def open(self) -> AbstractContextManager["Bench"]:
-        """Start the workers: seconds, as each imports torch. Raises VerifierUnavailable."""
+        """Start the workers: seconds, as each imports torch; with `selftest`, try them. Raises VerifierUnavailable."""
         return self._open()
 
     @contextmanager
@@ -89,7 +92,11 @@ class Triton:
         with progress("starting the evaluator"):
             pool.open()
         try:
-            yield Bench(pool, self.evaluator, {str(level): reward for level, reward in self.rewards.items()})
+            bench = Bench(pool, self.evaluator, {str(level): reward for level, reward in self.rewards.items()})
+            if self.selftest:
+                with progress("trying the evaluator"):
+                    assure(bench)
+            yield bench
         finally:
             pool.close()
 
