@@ -8,8 +8,8 @@ import pytest
 
 from kernelraft import corpus
 from kernelraft.corpus import Program, programs, read
-from kernelraft.corpus.selftest import Tried, counts
-from kernelraft.records import Reason, Status, Verdict
+from kernelraft.corpus.selftest import FEW, Tried, counts
+from kernelraft.records import ABSTAIN_REASONS, Reason, Status, Verdict
 
 PATHS = sorted(path for kind in ("honest", "hostile") for path in (corpus.ROOT / kind).iterdir() if path.is_file())
 ATTACKS = {
@@ -55,6 +55,15 @@ def test_hostile_programs_are_many_and_of_every_kind() -> None:
 def test_programs_come_in_the_order_of_their_names() -> None:
     names = [program.name for program in programs("hostile")]
     assert names == sorted(set(names))
+
+
+def test_the_few_of_the_selftest_cannot_pass_by_right_and_cover_every_category_that_must_fail() -> None:
+    hostile = [one for one in programs("hostile") if None not in one.expect and not one.right_on_gpu]
+    few = [one for one in hostile if one.name in FEW]
+    assert {one.name for kind in ("honest", "hostile") for one in programs(kind)} >= FEW
+    assert {one.category.split()[0] for one in few} == {one.category.split()[0] for one in hostile}
+    assert len(FEW) - len(few) == len([one for one in programs("honest") if one.name in FEW]) >= 6
+    assert not [one.name for one in few if one.expect & ({Reason.NOT_REPLAYABLE, Reason.TIMEOUT} | ABSTAIN_REASONS)]
 
 
 def write(folder: Path, kind: str, text: str) -> Path:

@@ -30,4 +30,4 @@ class ModelUnavailable(KernelraftError):  # noqa: N818
 
 
 class VerifierUnavailable(KernelraftError):  # noqa: N818
-    """This machine lacks what a verifier needs, or too many verdicts are ABSTAIN."""
+    """This machine lacks what a verifier needs, too many verdicts are ABSTAIN, or it misjudges known programs."""

@@ -125,6 +125,36 @@ def test_reap_kills_a_daemon_of_a_daemon() -> None:
     )
 
 
+def test_child_whose_parent_dies_before_it_is_bound_to_it_plays_no_role() -> None:
+    script = """
+        import os, signal, time
+        from kernelraft.kernel import channel, forkserver
+        ours, theirs = channel.pair()
+        r, w = os.pipe()
+        fork = os.fork
+        server = fork()
+        if server == 0:
+            ours.close()
+            parent = os.getpid()
+            def late():
+                pid = fork()
+                while pid == 0 and os.getppid() == parent:
+                    time.sleep(0.01)
+                return pid
+            forkserver.os.fork = late
+            forkserver.serve(theirs, {"play": lambda fds, args: os.write(fds[0], b"played")})
+        theirs.close()
+        forkserver.Client(ours).fork("play", {}, [w])
+        os.close(w)
+        os.kill(server, signal.SIGKILL)
+        assert os.read(r, 20) == b""
+    """
+    root = Path(confine.__file__).parents[2]
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=20, env={"PYTHONPATH": str(root)}
+    )
+
+
 def test_channel_reports_garbage_and_the_end_as_lost() -> None:
     ours, theirs = channel.pair()
     with ours:

@@ -13,7 +13,9 @@ import pytest
 from programs import HONEST_RELU, RELU
 
 from kernelraft.kernel import pool as pool_module
+from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.pool import Pool
+from kernelraft.kernel.workers import Slot
 from kernelraft.records import Reason, Status
 
 SETTINGS = {
@@ -62,6 +64,35 @@ def test_killed_worker_is_replaced(name: str, pool: Pool) -> None:
     assert pool.submit(RELU, HONEST_RELU).result(60)["status"] == Status.PASS
     os.kill(first(name), signal.SIGKILL)
     assert pool.submit(RELU, HONEST_RELU).result(60)["status"] == Status.PASS
+
+
+def test_server_that_is_killed_while_it_starts_costs_no_verdict(pool: Pool) -> None:
+    dead = first("kr-run")
+    os.kill(dead, signal.SIGKILL)
+    futures = [pool.submit(RELU, f"{HONEST_RELU}# {n}") for n in range(3)]
+    deadline = time.monotonic() + 60
+    while not (fresh := {pid for pid, name in descendants(os.getpid()).items() if name == "kr-run"} - {dead}):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(fresh.pop(), signal.SIGKILL)
+    assert [future.result(120)["status"] for future in futures] == [Status.PASS] * 3
+
+
+def test_slot_that_cannot_be_started_leaves_neither_processes_nor_descriptors() -> None:
+    class Answering:
+        def fork(self, role: str, args: object, fds: list[int]) -> tuple[int, int]:
+            return child.pid, os.pidfd_open(child.pid)
+
+    class Gone:
+        def fork(self, role: str, args: object, fds: list[int]) -> tuple[int, int]:
+            raise Lost("end of file")
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with subprocess.Popen(["sleep", "60"]) as child:
+        with pytest.raises(Lost):
+            Slot([Answering(), Gone()], SETTINGS, 1.0)  # type: ignore[list-item]
+        assert child.wait(10) == -signal.SIGKILL
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_worker_lost_twice_abstains(pool: Pool) -> None:

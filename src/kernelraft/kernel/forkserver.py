@@ -50,10 +50,10 @@ def serve(sock: socket.socket, roles: Mapping[str, Role], keep: tuple[int, ...] 
 
 def _fork(sock: socket.socket, role: Role, args: dict[str, Any], fds: list[int], keep: tuple[int, ...]) -> None:
     _collect()
-    pid = os.fork()
+    parent, pid = os.getpid(), os.fork()
     if pid == 0:
         try:
-            role(_take([*fds, *keep]), args)
+            role(_take([*fds, *keep], parent), args)
         except Lost:
             os._exit(0)  # whoever asked is gone
         except BaseException:
@@ -69,9 +69,11 @@ def _fork(sock: socket.socket, role: Role, args: dict[str, Any], fds: list[int],
         os.close(pidfd)
 
 
-def _take(fds: list[int]) -> list[int]:
-    """Move `fds` to 3, 4, ... and close every other descriptor above 2."""
+def _take(fds: list[int], parent: int) -> list[int]:
+    """Move `fds` to 3, 4, ... and close every other descriptor above 2; from here on, die with the parent."""
     linux.prctl(linux.PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before that: nobody would ever end this process
+        raise Lost("parent")
     high = [os.dup2(fd, 200 + n, inheritable=False) for n, fd in enumerate(fds)]
     taken = [os.dup2(fd, _FIRST_FD + n, inheritable=False) for n, fd in enumerate(high)]
     os.closerange(_FIRST_FD + len(fds), 4096)

@@ -18,6 +18,7 @@ from kernelraft.kernel.workers import ANSWER_S, KINDS, Answer, Server, Slot
 from kernelraft.records import Reason, Status
 
 _SLACK_S = 120  # beyond a candidate's own time: the reference, on every trial
+_STARTS = 3  # of a worker, before a candidate is told that there is none
 
 
 class Pool:
@@ -44,6 +45,9 @@ class Pool:
         try:
             self._serve()
             self._probe()
+        except Lost as error:
+            self.close()
+            raise VerifierUnavailable(f"the kernel server did not answer: {error}") from None
         except BaseException:
             self.close()
             raise
@@ -65,24 +69,27 @@ class Pool:
         self._jobs.close()
         with self._lock:
             self._closed = True
-        for server in self._servers:
-            server.close()
+        self._end_servers()
         for thread in self._threads:
             thread.join()
-        self._servers.clear()
         for fd in self._locks:
             os.close(fd)
         self._locks.clear()
 
     def _serve(self) -> None:
-        """Both servers, started again where one has died."""
+        """All servers, started again where one has died."""
         if len(self._servers) == len(self._kinds) and all(server.alive() for server in self._servers):
             return
-        for server in self._servers:
-            server.close()
-        self._servers = [Server(kind) for kind in self._kinds]
+        self._end_servers()
+        for kind in self._kinds:
+            self._servers.append(Server(kind))
         for server in self._servers:
             server.ready()
+
+    def _end_servers(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
     def _probe(self) -> None:
         """Confine a child that runs nothing and look at what holds."""
@@ -110,20 +117,33 @@ class Pool:
                 " use another kernel or container profile, or set verifier.allow_weak_sandbox=true"
             )
 
-    def _slot(self, worker: int) -> Slot:
+    def _slot(self, worker: int, starts: int = _STARTS) -> Slot:
+        """A fresh worker. That a server dies meanwhile is tried again: no candidate has had a part in it."""
+        try:
+            return self._start_slot(worker)
+        except (Lost, OSError, VerifierUnavailable):
+            if starts == 1:
+                raise
+            return self._slot(worker, starts - 1)
+
+    def _start_slot(self, worker: int) -> Slot:
         """Two processes on the CPU, and on the GPUs one on each in turn, with the locks of that GPU."""
         with self._lock:
             if self._closed:
                 raise Lost("closed")
-            self._serve()
-            servers = [server.client for server in self._servers[: len(KINDS)]]
-            settings = self._settings
-            if self._gpus:
-                gpu = worker % self._gpus
-                servers.append(self._servers[len(KINDS) + gpu].client)
-                locks = [f"/proc/{os.getpid()}/fd/{fd}" for fd in self._locks[2 * gpu : 2 * gpu + 2]]
-                settings = {**settings, "locks": locks}
-            return Slot(servers, settings, settings["timeout_s"] + _SLACK_S)
+            try:
+                self._serve()
+                servers = [server.client for server in self._servers[: len(KINDS)]]
+                settings = self._settings
+                if self._gpus:
+                    gpu = worker % self._gpus
+                    servers.append(self._servers[len(KINDS) + gpu].client)
+                    locks = [f"/proc/{os.getpid()}/fd/{fd}" for fd in self._locks[2 * gpu : 2 * gpu + 2]]
+                    settings = {**settings, "locks": locks}
+                return Slot(servers, settings, settings["timeout_s"] + _SLACK_S)
+            except BaseException:  # a server that has not answered may seem alive, and answer the next one's request
+                self._end_servers()
+                raise
 
     def _work(self, worker: int) -> None:
         slot: Slot | None = None

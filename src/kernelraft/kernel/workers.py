@@ -102,14 +102,22 @@ class Slot:
         self._sock, judge_main = socket.socketpair()
         self._sock.settimeout(answer_s)
         self._pidfds: list[int] = []
+        try:
+            with judge_main:
+                self._start_all(servers, judge_main.fileno())
+            channel.send_stream(self._sock, settings)  # not through the server: its memory is every child's
+        except BaseException:
+            self.close()
+            raise
+
+    def _start_all(self, servers: list[Client], judge_main: int) -> None:
         with contextlib.ExitStack() as held:
-            judge_fds = [held.enter_context(judge_main).fileno()]
+            judge_fds = [judge_main]
             for server in servers:
                 judge_end, zygote_end = channel.pair()
                 judge_fds.append(held.enter_context(judge_end).fileno())
                 self._start(server, "zygote", {}, [held.enter_context(zygote_end).fileno()])
             self._start(servers[-1], "judge", {}, judge_fds)
-        channel.send_stream(self._sock, settings)  # not through the server: its memory is every child's
 
     def _start(self, server: Client, role: str, args: Answer, fds: list[int]) -> None:
         self._pidfds.append(server.fork(role, args, fds)[1])

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from kernelraft.component import component, settings
 from kernelraft.console import progress
+from kernelraft.corpus.selftest import assure
 from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel.cache import Cache, folder
 from kernelraft.kernel.linux import gpu_names
@@ -31,9 +32,8 @@ VERSION = "trusted-replay-1"  # a change that can change a verdict changes it
 class Triton:
     """PASS if the program's kernels give the reference's outputs and compile to a cubin for every target."""
 
-    VOLATILE: ClassVar[frozenset[str]] = frozenset(
-        {"workers", "allow_weak_sandbox", "cache"}
-    )  # no influence on a verdict
+    # No influence on a verdict.
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"workers", "allow_weak_sandbox", "cache", "selftest"})
 
     workers: int = Field(default=2, ge=1)
     trials: int = Field(default=5, ge=1)
@@ -56,6 +56,7 @@ class Triton:
     )
     allow_weak_sandbox: bool = False
     cache: str | None = "auto"
+    selftest: bool = False
 
     @property
     def place(self) -> str:
@@ -69,7 +70,7 @@ class Triton:
         return digest(VERSION, version("triton"), version("torch"), dict(sorted(known.items())))
 
     def open(self) -> AbstractContextManager["Bench"]:
-        """Start the workers: seconds, as each imports torch. Raises VerifierUnavailable."""
+        """Start the workers: seconds, as each imports torch; with `selftest`, try them. Raises VerifierUnavailable."""
         return self._open()
 
     @contextmanager
@@ -100,6 +101,9 @@ class Triton:
         known = Cache(there / "verdicts.sqlite" if there else None)
         scope = digest(self.evaluator, gpu_names()[:1] if self.place == "cuda" else "", plain["secret"])
         try:
+            if self.selftest:
+                with progress("trying the evaluator"):
+                    assure(Bench(self, pool, Answers(Cache(None), "")))
             yield Bench(self, pool, Answers(known, scope))
         finally:
             pool.close()
