@@ -33,7 +33,7 @@ from kernelraft.records import Reason, Sample, Status, Task, Verdict
 from kernelraft.verifier import Judge
 from kernelraft.verifier.triton import Triton
 
-WORKERS = ("kr-run", "kr-compile", "kr-zygote", "kr-judge")
+WORKERS = ("kr-run", "kr-compile", "kr-parent", "kr-zygote", "kr-judge")
 # A right kernel of another problem: how it fails depends on the two.
 WRONG = frozenset({Reason.WRONG_VALUE, Reason.WRONG_SHAPE, Reason.RUNTIME_ERROR, Reason.NOT_TRITON})
 SHARES = {"right": 7, "wrong": 5}  # to one of each of the following
@@ -197,8 +197,8 @@ def main() -> None:
     parser.add_argument("--kernels", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0, help="of the mixture and of who is killed")
-    parser.add_argument("--every", type=float, default=5.0, help="seconds from kill to kill, on average")
-    parser.add_argument("--timeout", type=float, default=10.0, help="seconds of one candidate")
+    parser.add_argument("--every", type=float, default=8.0, help="seconds from kill to kill, on average")
+    parser.add_argument("--timeout", type=float, default=5.0, help="seconds of one candidate")
     options = parser.parse_args()
     cases, seen = mixture(options.kernels, options.seed), Seen()
     linux.prctl(linux.SUBREAPER, 1)  # a process that outlives its parent becomes this one's child, and is counted

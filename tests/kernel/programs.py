@@ -357,6 +357,9 @@ UNCHECKED = {
     "daemon": (
         RELU, model("import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
                     "        time.sleep(20)\n    os._exit(0)"), "RUNTIME_ERROR"),
+    "outlives_its_parent": (
+        RELU, model("import ctypes\nassert ctypes.CDLL(None).prctl(1, 0, 0, 0, 0) == 0\n" + _RUN + "return out"),
+        "RUNTIME_ERROR"),
     "runs_a_program": (RELU, model("import os\nos.execv('/bin/true', ['true'])"), "RUNTIME_ERROR"),
     "shared_memory_hog": (
         RELU, model("import mmap, time\nself.kept = [mmap.mmap(-1, 1 << 26) for _ in range(64)]\n"

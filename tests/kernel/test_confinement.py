@@ -76,10 +76,15 @@ def test_every_layer_that_is_claimed_holds(servers: list[Server]) -> None:
     control, childs = channel.pair()
     log = os.memfd_create("log")
     with ours, theirs, control, childs:
-        os.close(servers[0].client.fork("zygote", {}, [theirs.fileno()])[1])
+        zygote, pidfd = servers[0].client.fork("zygote", {}, [theirs.fileno()])
         fds = [childs.fileno(), log]
         os.close(Client(ours).fork("probe", {"cpu_s": 5, "memory_mib": 1024}, fds)[1])
         layers = channel.receive(control)[0]["layers"]
+        for name in {*layers} - {"landlock", "seccomp"}:
+            kind = "pid_for_children" if name == "pid" else name
+            ours_and_its = {Path(f"/proc/{who}/ns/{kind}").readlink() for who in ("self", zygote)}
+            assert len(ours_and_its) == 2, name
+        os.close(pidfd)
     os.close(log)
     assert confine.is_enough(layers)
     assert ("landlock" in layers) is (linux.landlock_abi() > 0)
@@ -89,8 +94,8 @@ def test_every_layer_that_is_claimed_holds(servers: list[Server]) -> None:
     ("layers", "enough"),
     [
         (["landlock", "seccomp"], True),
-        (["namespaces", "seccomp"], False),
-        (["landlock", "namespaces"], False),
+        (["user", "net", "pid", "seccomp"], False),
+        (["landlock", "user", "net", "pid"], False),
         ([], False),
     ],
 )
@@ -98,31 +103,73 @@ def test_layers_are_enough_only_together(layers: list[str], enough: bool) -> Non
     assert confine.is_enough(layers) is enough
 
 
-def test_reap_kills_a_daemon_of_a_daemon() -> None:
-    script = """
-        import os, time
-        from kernelraft.kernel import forkserver, linux
-        linux.prctl(linux.SUBREAPER, 1)
-        r, w = os.pipe()
-        pid = os.fork()
-        if pid == 0:
+def run(script: str, *arguments: str) -> str:
+    """What a process of its own prints that runs `script`."""
+    command = [sys.executable, "-c", textwrap.dedent(script), *arguments]
+    env = {"PYTHONPATH": str(Path(confine.__file__).parents[2])}
+    return subprocess.run(command, check=True, timeout=20, env=env, stdout=subprocess.PIPE, text=True).stdout
+
+
+DAEMON = """
+    import contextlib, os, signal, sys, time
+    from kernelraft.kernel import forkserver, linux
+    read, write = os.pipe()
+    def daemon():  # of a daemon: holds the pipe's end until it dies
+        os.close(read)
+        os.setsid()
+        if os.fork() == 0:
             os.setsid()
             if os.fork() == 0:
-                os.setsid()
-                if os.fork() == 0:
-                    os.write(w, str(os.getpid()).encode())
-                    time.sleep(30)
-                os._exit(0)
-            time.sleep(30)
-        daemon = int(os.read(r, 20))
-        assert os.path.exists(f"/proc/{daemon}")
-        forkserver.reap_all(pid)
-        assert not os.path.exists(f"/proc/{daemon}")
+                os.write(write, b"lives")
+                time.sleep(30)
+            os._exit(0)
+        time.sleep(30)
+    def gone():
+        os.close(write)
+        return os.read(read, 20) == b""
+"""
+
+
+@pytest.mark.parametrize("namespaces", ["", "namespaces"])
+def test_reap_kills_a_daemon_of_a_daemon(namespaces: str) -> None:
+    script = """
+    linux.prctl(linux.SUBREAPER, 1)
+    with contextlib.suppress(OSError):
+        if sys.argv[1] and "pid" in linux.enter_namespaces():
+            forkserver.become_first()
+    pid = os.fork()
+    if pid == 0:
+        daemon()
+    assert os.read(read, 20) == b"lives"
+    assert os.WTERMSIG(forkserver.reap_all(pid)) == signal.SIGKILL
+    print(gone(), flush=True)
     """
-    root = Path(confine.__file__).parents[2]
-    subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=20, env={"PYTHONPATH": str(root)}
-    )
+    assert run(DAEMON + script, namespaces) == "True\n"
+
+
+def test_nothing_outlives_the_first_process_of_a_pid_namespace() -> None:
+    script = """
+    first = os.fork()
+    if first == 0:
+        try:
+            entered = linux.enter_namespaces()
+        except OSError:
+            entered = []
+        if "pid" not in entered:
+            os.write(write, b"none")
+            os._exit(0)
+        forkserver.become_first()
+        if os.fork() == 0:
+            daemon()
+        time.sleep(30)
+    said = os.read(read, 20)
+    os.kill(first, signal.SIGKILL)  # it waits for the first process, which dies with it
+    print(said.decode(), gone(), flush=True)
+    """
+    said = run(DAEMON + script)
+    if said.startswith("none"):
+        pytest.skip("no pid namespace on this machine")
+    assert said == "lives True\n"
 
 
 def test_child_whose_parent_dies_before_it_is_bound_to_it_plays_no_role() -> None:
@@ -149,10 +196,7 @@ def test_child_whose_parent_dies_before_it_is_bound_to_it_plays_no_role() -> Non
         os.kill(server, signal.SIGKILL)
         assert os.read(r, 20) == b""
     """
-    root = Path(confine.__file__).parents[2]
-    subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=20, env={"PYTHONPATH": str(root)}
-    )
+    run(script)
 
 
 def test_channel_reports_garbage_and_the_end_as_lost() -> None:

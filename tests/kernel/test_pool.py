@@ -59,7 +59,7 @@ def first(name: str) -> int:
     return next(pid for pid, found in sorted(descendants(os.getpid()).items()) if found == name)
 
 
-@pytest.mark.parametrize("name", ["kr-zygote", "kr-judge", "kr-run", "kr-compile"])
+@pytest.mark.parametrize("name", ["kr-parent", "kr-zygote", "kr-judge", "kr-run", "kr-compile"])
 def test_killed_worker_is_replaced(name: str, pool: Pool) -> None:
     assert pool.submit(RELU, HONEST_RELU).result(60)["status"] == Status.PASS
     os.kill(first(name), signal.SIGKILL)

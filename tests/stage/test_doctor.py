@@ -1,4 +1,5 @@
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,11 @@ class Unavailable(FakeVerifier):
         yield
 
 
+class Confined(FakeVerifier):
+    def _verdict(self, task, sample):
+        return replace(super()._verdict(task, sample), sandbox=("user", "uts", "landlock", "seccomp"))
+
+
 def examine(verifier, folder):
     return execute(Doctor(verifier=verifier, corpus=False), folder)
 
@@ -35,6 +41,11 @@ def test_a_machine_on_which_the_evaluator_tells_right_from_wrong_is_ready(tmp_pa
     said = printed(capfd)
     assert metrics["doctor/checks"] >= 7
     assert "MISSING" not in said and "right kernel pass, wrong one fail" in said
+
+
+def test_layers_that_hold_are_named_and_those_that_the_machine_does_not_give(tmp_path, capfd):
+    examine(Confined(right=CAREFUL.right), tmp_path)
+    assert "confined by user, uts, landlock, seccomp; not by net, ipc, pid" in printed(capfd)
 
 
 def test_a_verifier_that_cannot_start_is_named_with_its_reason(tmp_path, capfd):

@@ -22,6 +22,12 @@ _CLAIMABLE = frozenset(Reason) - ABSTAIN_REASONS - {Reason.IMPLAUSIBLE}  # by a 
 _REPORTABLE = frozenset(Reason) - {Reason.WORKER_LOST, Reason.IMPLAUSIBLE}
 
 
+def pid_of(pidfd: int) -> int:
+    """The process id as this process sees it, whatever namespace that process lives in; -1 where it is gone."""
+    lines = Path(f"/proc/self/fdinfo/{pidfd}").read_text().splitlines()
+    return next(int(line.removeprefix("Pid:")) for line in lines if line.startswith("Pid:"))
+
+
 class Deadline:
     """The wall-clock time that a candidate has for everything together."""
 
@@ -120,7 +126,7 @@ class Child:
 
     def _resident_mib(self) -> int:
         try:
-            return int(Path(f"/proc/{self._pid}/statm").read_text().split()[1]) * _PAGE >> 20
+            return int(Path(f"/proc/{pid_of(self._pidfd)}/statm").read_text().split()[1]) * _PAGE >> 20
         except (OSError, IndexError):
             return 0
 

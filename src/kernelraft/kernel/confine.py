@@ -17,6 +17,7 @@ from kernelraft.kernel import linux, seccomp
 
 _READ = linux.EXECUTE | linux.READ_FILE | linux.READ_DIR
 _DEVICE = linux.READ_FILE | linux.WRITE_FILE | linux.IOCTL_DEV
+LAYERS = ("user", "net", "ipc", "uts", "pid", "landlock", "seccomp")  # all that there are, the first five namespaces
 ENOUGH = frozenset({"landlock", "seccomp"})  # namespaces alone leave the user's files open
 
 
@@ -43,8 +44,7 @@ def prepare(*, namespaces: bool = True) -> Policy:
     layers = []
     if namespaces:
         with contextlib.suppress(OSError):
-            linux.enter_namespaces()
-            layers.append("namespaces")
+            layers += linux.enter_namespaces()
     ruleset = None
     with contextlib.suppress(OSError):
         ruleset = linux.landlock_ruleset(_readable())
@@ -105,9 +105,16 @@ def is_enough(layers: list[str]) -> bool:
 
 
 def proven(layers: list[str]) -> list[str]:
-    """Those of `layers` that hold when tried, in a child that has confined itself."""
-    refused = {"landlock": _refused(lambda: os.listdir("/")), "seccomp": _refused(socket.socket)}  # noqa: PTH208
-    return [layer for layer in layers if refused.get(layer, True)]
+    """Those of `layers` that hold when tried, in a child that has confined itself.
+
+    A confined process cannot look at its other namespaces: these are there as the kernel has let the zygote enter them.
+    """
+    holds = {
+        "pid": os.getppid() == 1,
+        "landlock": _refused(lambda: os.listdir("/")),  # noqa: PTH208
+        "seccomp": _refused(socket.socket),
+    }
+    return [layer for layer in layers if holds.get(layer, True)]
 
 
 def _refused(attempt: Callable[[], object]) -> bool:

@@ -17,6 +17,7 @@ from kernelraft.kernel import channel, linux
 from kernelraft.kernel.channel import Lost
 
 Role = Callable[[list[int], dict[str, Any]], None]
+_EVERYBODY = [-1]  # in a pid namespace but its first process, whose children /proc shows under other ids
 _FIRST_FD = 3  # a child finds its descriptors at 3, 4, ...; nothing else stays open
 
 
@@ -25,6 +26,7 @@ def serve(sock: socket.socket, roles: Mapping[str, Role], keep: tuple[int, ...] 
 
     Requests: {"op": "fork", "role", "args"} with descriptors -> {"pid"} with a pidfd;
     {"op": "reap"} -> {"status"}, once no descendant of this process lives; {"op": "end"}, once that child is dead.
+    "pid" is as this process sees it, which is not as others do where it has a pid namespace of its own.
     `keep` are descriptors that every child receives after its own.
     """
     parent = os.getppid()
@@ -69,6 +71,20 @@ def _fork(sock: socket.socket, role: Role, args: dict[str, Any], fds: list[int],
         os.close(pidfd)
 
 
+def become_first() -> None:
+    """Go on as the first process of the pid namespace that was entered, in a child; this process ends with it.
+
+    However the first process dies, the kernel kills what it has forked, whatever that has done to outlive it.
+    """
+    pid = os.fork()
+    if pid:
+        linux.name_process("kr-parent")
+        os.closerange(_FIRST_FD, 4096)  # or nobody would see the end of the child's socket
+        os.waitpid(pid, 0)
+        os._exit(0)
+    linux.prctl(linux.PDEATHSIG, signal.SIGKILL)
+
+
 def _take(fds: list[int], parent: int) -> list[int]:
     """Move `fds` to 3, 4, ... and close every other descriptor above 2; from here on, die with the parent."""
     linux.prctl(linux.PDEATHSIG, signal.SIGKILL)
@@ -102,7 +118,7 @@ def reap_all(wanted: int) -> int:
     """
     status = 0
     while True:
-        for pid in _children():
+        for pid in _EVERYBODY if os.getpid() == 1 else _children():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         try:
@@ -133,7 +149,7 @@ class Client:
         self.sock = sock
 
     def fork(self, role: str, args: dict[str, Any], fds: list[int]) -> tuple[int, int]:
-        """Process id and pidfd of a new child that plays `role`; the caller keeps its own copies of `fds`."""
+        """Process id, as the server sees it, and pidfd of a new child that plays `role`; the caller keeps `fds` too."""
         channel.send(self.sock, {"op": "fork", "role": role, "args": args}, fds)
         reply, received = channel.receive(self.sock)
         return int(reply["pid"]), received[0]

@@ -15,6 +15,7 @@ _libc.syscall.restype = ctypes.c_long
 PDEATHSIG, DUMPABLE, SET_NAME, SECCOMP, CAPBSET_DROP, SUBREAPER, NO_NEW_PRIVS = 1, 4, 15, 22, 24, 36, 38
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET, CLONE_THREAD = 0x10000000, 0x20000000, 0x40000000, 0x10000
+_NAMESPACES = {"net": CLONE_NEWNET, "ipc": CLONE_NEWIPC, "uts": CLONE_NEWUTS, "pid": CLONE_NEWPID}
 _MADV_COLLAPSE = 25  # since Linux 6.1
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446  # the same on every architecture
@@ -68,18 +69,20 @@ def drop_capabilities() -> None:
     checked(_libc.syscall(number, header, data), "capset")
 
 
-def enter_namespaces() -> None:
-    """Move into new user, network, IPC and UTS namespaces, under the same user id.
+def enter_namespaces() -> list[str]:
+    """Move into a new user namespace, under the same user id, and into others where they work; the names of all.
+
+    With "pid", the next child is the first process of that namespace: when it ends, the kernel kills all others there.
 
     Raises:
-        OSError: the kernel, a container's profile or the distribution refuses it.
+        OSError: the kernel, a container's profile or the distribution refuses a user namespace.
     """
     uid, gid = os.geteuid(), os.getegid()
-    flags = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
-    checked(_libc.unshare(ctypes.c_int(flags)), "unshare")
+    checked(_libc.unshare(ctypes.c_int(CLONE_NEWUSER)), "unshare")
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    return ["user", *(name for name, flag in _NAMESPACES.items() if _libc.unshare(ctypes.c_int(flag)) == 0)]
 
 
 def landlock_abi() -> int:

@@ -31,7 +31,7 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
     "semctl": (66, 191), "mq_unlink": (241, 181), "fork": (57, None), "vfork": (58, None),
 }  # fmt: skip
 _EXEC = {"execve": (59, 221), "execveat": (322, 281)}
-_CLONE, _CLONE3, _TGKILL = (56, 220), (435, 435), (234, 131)
+_CLONE, _CLONE3, _TGKILL, _PRCTL = (56, 220), (435, 435), (234, 131), (157, 167)
 _ARCH = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _LOAD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
@@ -44,7 +44,7 @@ Instruction = tuple[int, int, int, int]
 
 
 def program(pid: int, *, may_exec: bool) -> bytes:
-    """The filter of process `pid`: no new process, socket, signal to others, namespace, or file attribute.
+    """The filter of process `pid`: no new process, socket, signal to others, namespace, file attribute, or outliving.
 
     Refused calls give EPERM. Threads are allowed. `may_exec` leaves execve open, for ptxas.
     """
@@ -64,7 +64,10 @@ def program(pid: int, *, may_exec: bool) -> bytes:
     clone += [(_JSET, 1, 0, linux.CLONE_THREAD), refuse, allow]
     code += [(_JEQ, 0, len(clone), _CLONE[column]), *clone]
     tgkill: list[Instruction] = [(_LOAD, 0, 0, 16), (_JEQ, 1, 0, pid), refuse, allow]  # abort() signals itself
-    code += [(_JEQ, 0, len(tgkill), _TGKILL[column]), *tgkill, allow]
+    code += [(_JEQ, 0, len(tgkill), _TGKILL[column]), *tgkill]
+    # It would outlive its parent without the signal that it gets at its parent's end.
+    prctl: list[Instruction] = [(_LOAD, 0, 0, 16), (_JEQ, 0, 1, linux.PDEATHSIG), refuse, allow]
+    code += [(_JEQ, 0, len(prctl), _PRCTL[column]), *prctl, allow]
     return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
 
 

@@ -77,6 +77,8 @@ def _zygote(roles: dict[str, Callable[..., None]], *, namespaces: bool = True) -
         os.setsid()
         policy = confine.prepare(namespaces=namespaces)
         linux.prctl(linux.PDEATHSIG, signal.SIGKILL)  # entering a user namespace cleared it
+        if "pid" in policy.layers:
+            forkserver.become_first()
         bound = {name: _with(policy, role) for name, role in roles.items()}
         keep = () if policy.ruleset is None else (policy.ruleset,)
         forkserver.serve(socket.socket(fileno=fds[0]), bound, keep)

@@ -18,6 +18,7 @@ from kernelraft.console import progress, show
 from kernelraft.corpus import programs
 from kernelraft.corpus.selftest import Tried, counts, selftest
 from kernelraft.errors import KernelraftError, StageError
+from kernelraft.kernel.confine import LAYERS
 from kernelraft.records import Sample, Status, Task
 from kernelraft.runs import Run
 from kernelraft.tracker import Metrics
@@ -114,8 +115,15 @@ class Doctor:
         targets = " ".join(f"{target}: {built.said}" for target, built in right.targets.items())
         why = f" ({right.reason}: {right.detail})" if right.reason else ""
         said = [f"right kernel {right.status}{why}, wrong one {wrong.status}; {targets}"]
-        said += [f"confined by {', '.join(right.sandbox)}"] if right.sandbox else []
+        said += _sandbox(right.sandbox)
         return Finding("evaluator", ok, "; ".join([*said, *_summary(tried)]))
+
+
+def _sandbox(layers: tuple[str, ...]) -> list[str]:
+    """Which layers hold, each of which was tried when the verifier opened, and which this machine does not give."""
+    lacking = [layer for layer in LAYERS if layer not in layers]
+    said = [f"confined by {', '.join(layers)}"] if layers else []
+    return said + ([f"not by {', '.join(lacking)}"] if layers and lacking else [])
 
 
 def _tried(judge: Judge) -> list[Tried]:
