@@ -1,4 +1,4 @@
-"""The main process's end: servers, worker slots, a queue. Imports neither torch nor Triton and never unpickles.
+"""The main process's end: servers and worker slots. Imports neither torch nor Triton and never unpickles.
 
 Everything dies with the main process, by any signal: the servers read an end of file, and
 all others die with their parent (PR_SET_PDEATHSIG).
@@ -6,37 +6,32 @@ all others die with their parent (PR_SET_PDEATHSIG).
 
 import os
 import threading
-import time
-from concurrent.futures import Future
 
 from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel import channel, confine
 from kernelraft.kernel.channel import Lost
+from kernelraft.kernel.crew import Crew
 from kernelraft.kernel.forkserver import Client
-from kernelraft.kernel.jobs import Job, Jobs
 from kernelraft.kernel.workers import ANSWER_S, KINDS, Answer, Server, Slot
-from kernelraft.records import Reason, Status
 
 _SLACK_S = 120  # beyond a candidate's own time: the reference, on every trial
 
 
-class Pool:
+class Pool(Crew):
     """`workers` slots on one queue.
 
     `settings` are the judge's (judge.py, Settings), plain data.
     """
 
     def __init__(self, workers: int, settings: Answer, *, allow_weak: bool) -> None:
-        self._workers, self._allow_weak = workers, allow_weak
+        super().__init__(workers)
+        self._allow_weak = allow_weak
         self._locks = [os.memfd_create(name, os.MFD_CLOEXEC) for name in ("lock", "gate")]
         self._settings = {**settings, "locks": [f"/proc/{os.getpid()}/fd/{fd}" for fd in self._locks]}
-        self._jobs = Jobs()
         self._lock = threading.Lock()
         self._kinds = [*KINDS, *(["gpu"] if settings.get("device") == "cuda" else [])]
         self._closed = False
-        self._layers: list[str] = []
         self._servers: list[Server] = []
-        self._threads: list[threading.Thread] = []
 
     def open(self) -> None:
         """Start everything. Raises VerifierUnavailable where the machine cannot, or cannot confine a candidate."""
@@ -46,15 +41,7 @@ class Pool:
         except BaseException:
             self.close()
             raise
-        self._threads = [threading.Thread(target=self._work, args=[n], daemon=True) for n in range(self._workers)]
-        for thread in self._threads:
-            thread.start()
-
-    def submit(self, reference: str, code: str) -> "Future[Answer]":
-        """Queue one evaluation: judge.py's plain verdict, with "seconds". Never raises for a lost worker."""
-        job = Job(reference, code)
-        self._jobs.put(job)
-        return job.future
+        self._begin()
 
     def close(self) -> None:
         """End all processes; what is queued is cancelled, what is running is lost."""
@@ -63,8 +50,7 @@ class Pool:
             self._closed = True
         for server in self._servers:
             server.close()
-        for thread in self._threads:
-            thread.join()
+        self._join()
         self._servers.clear()
         for fd in self._locks:
             os.close(fd)
@@ -106,41 +92,10 @@ class Pool:
                 " use another kernel or container profile, or set verifier.allow_weak_sandbox=true"
             )
 
-    def _slot(self) -> Slot:
+    def _hire(self, _number: int) -> Slot:
         with self._lock:
             if self._closed:
                 raise Lost("closed")
             self._serve()
             servers = [server.client for server in self._servers]
             return Slot(servers, self._settings, self._settings["timeout_s"] + _SLACK_S)
-
-    def _work(self, worker: int) -> None:
-        slot: Slot | None = None
-        while (job := self._jobs.take(worker)) is not None:
-            if not job.future.set_running_or_notify_cancel():
-                continue
-            started = time.monotonic()
-            answer: Answer = {}
-            for _ in range(2):  # the second time on a fresh worker
-                try:
-                    slot = slot or self._slot()
-                    answer = slot.ask(job.reference, job.code)
-                    break
-                except (Lost, OSError, VerifierUnavailable) as error:
-                    answer = _lost(str(error))
-                    if slot:
-                        slot.close()
-                    slot = None
-            job.future.set_result(answer | {"seconds": time.monotonic() - started, "sandbox": self._layers})
-        if slot:
-            slot.close()
-
-
-def _lost(why: str) -> Answer:
-    known: Answer = {"compiled": None, "correct": None, "targets": {}}
-    return {
-        "status": Status.ABSTAIN,
-        "reason": Reason.WORKER_LOST,
-        "detail": f"the worker was lost twice: {why}",
-        **known,
-    }

@@ -15,8 +15,10 @@ from pydantic import Field
 from kernelraft.component import component, settings
 from kernelraft.console import progress
 from kernelraft.errors import VerifierUnavailable
+from kernelraft.kernel.crew import Crew
 from kernelraft.kernel.linux import has_gpu
 from kernelraft.kernel.pool import Pool
+from kernelraft.kernel.ray_pool import RayPool
 from kernelraft.kernel.secret import secret
 from kernelraft.kernel.workers import Answer
 from kernelraft.records import Reason, Sample, Status, Target, Task, Verdict, digest
@@ -29,8 +31,11 @@ VERSION = "trusted-replay-1"  # a change that can change a verdict changes it
 class Triton:
     """PASS if the program's kernels give the reference's outputs and compile to a cubin for every target."""
 
-    VOLATILE: ClassVar[frozenset[str]] = frozenset({"workers", "allow_weak_sandbox"})  # no influence on a verdict
+    # No influence on a verdict.
+    VOLATILE: ClassVar[frozenset[str]] = frozenset({"executor", "ray_address", "workers", "allow_weak_sandbox"})
 
+    executor: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
     workers: int = Field(default=2, ge=1)
     trials: int = Field(default=5, ge=1)
     timeout_s: float = Field(default=10.0, gt=0)
@@ -83,9 +88,7 @@ class Triton:
             "compile_baseline": self.compile_baseline,
             "secret": secret(),
         }
-        if self.place == "cuda" and not has_gpu():
-            raise VerifierUnavailable("verifier triton: expected a GPU of NVIDIA for device=cuda, found none")
-        pool = Pool(self.workers, plain, allow_weak=self.allow_weak_sandbox)
+        pool = self._pool(plain)
         with progress("starting the evaluator"):
             pool.open()
         try:
@@ -93,11 +96,19 @@ class Triton:
         finally:
             pool.close()
 
+    def _pool(self, plain: Answer) -> Pool | RayPool:
+        weak = self.allow_weak_sandbox
+        if self.executor == "ray":
+            return RayPool(self.workers, plain, allow_weak=weak, address=self.ray_address)
+        if self.place == "cuda" and not has_gpu():
+            raise VerifierUnavailable("verifier triton: expected a GPU of NVIDIA for device=cuda, found none")
+        return Pool(self.workers, plain, allow_weak=weak)
+
 
 class Bench:
     """The judge of the contract: one evaluation for equal (reference, code), one verdict for every sample."""
 
-    def __init__(self, pool: Pool, evaluator: str, rewards: Mapping[str, float]) -> None:
+    def __init__(self, pool: Crew, evaluator: str, rewards: Mapping[str, float]) -> None:
         self._pool, self._evaluator, self._rewards = pool, evaluator, rewards
         self._answers: dict[str, Future[Answer]] = {}
 
