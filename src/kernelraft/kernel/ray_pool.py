@@ -7,10 +7,12 @@ import contextlib
 import logging
 import os
 import signal
+import subprocess
 import threading
 from typing import Any
 
 from kernelraft.errors import VerifierUnavailable
+from kernelraft.kernel import keeper
 from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.crew import Crew
 from kernelraft.kernel.ray_actor import KernelJudge, installed
@@ -23,6 +25,7 @@ _TELL_S = 60  # how often a worker that waits for a place says so
 _AGAIN_S = 10  # after a worker that did not start
 _CLOSE_S = 60
 _SLACK_S = 900  # beyond twice a candidate's time: two judges and servers that an actor may have to replace
+_AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 _STORE_BYTES = 1 << 27  # of a local cluster's object store: nothing large is passed
 
 
@@ -81,6 +84,7 @@ class RayPool(Crew):
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._joined = False
+        self._keeper: subprocess.Popen[bytes] | None = None  # of a cluster that was started here
         self._first: dict[int, Remote] = {}
         self._held: dict[int, Remote] = {}  # by number: to be closed
 
@@ -112,6 +116,10 @@ class RayPool(Crew):
 
             ray.shutdown()
         self._joined = False
+        if self._keeper and self._keeper.stdin:
+            self._keeper.stdin.close()
+            self._keeper.wait()
+        self._keeper = None
 
     def _connect(self) -> None:
         try:
@@ -137,12 +145,16 @@ class RayPool(Crew):
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, before)  # Ray has put its own there
         self._joined = True
+        if local:
+            self._keeper = keeper.keep(_AGENTS)
 
     def _start(self, number: int) -> Remote:
         import ray
 
         gpus = 1 if self._resource == "GPU" else 0
-        made = ray.remote(KernelJudge).options(num_cpus=1, num_gpus=gpus, max_concurrency=2, scheduling_strategy="SPREAD")
+        made = ray.remote(KernelJudge).options(
+            num_cpus=1, num_gpus=gpus, max_concurrency=2, scheduling_strategy="SPREAD"
+        )
         with self._lock:
             if self._closed.is_set():
                 raise Lost("closed")
