@@ -34,6 +34,15 @@ def test_a_task_that_comes_back_goes_where_it_was() -> None:
     assert taken(jobs, 0, 0, 1) == ["a3", "c4", "b2"]
 
 
+def test_a_job_that_comes_back_is_the_first_of_its_task_and_anybodys() -> None:
+    jobs = queued("a", "a", "b")
+    lost = jobs.take(0)
+    assert lost and jobs.again(lost, 0)
+    assert taken(jobs, 1, 1, 0) == ["a0", "a1", "b2"]
+    jobs.close()
+    assert not jobs.again(lost, 0)
+
+
 def test_one_task_is_shared_where_there_is_no_other() -> None:
     assert taken(queued("a", "a", "a"), 0, 1, 2) == ["a0", "a1", "a2"]
 

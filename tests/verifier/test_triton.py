@@ -149,7 +149,8 @@ def test_a_large_task_is_examined_in_a_size_that_can_be_judged(judge: Judge) -> 
 
 def test_evaluator_depends_on_what_can_change_a_verdict() -> None:
     base = Triton().evaluator
-    assert Triton(workers=7, allow_weak_sandbox=True, selftest=True).evaluator == base
+    elsewhere = Triton(workers=7, allow_weak_sandbox=True, selftest=True, executor="ray", ray_address="a:1", cache=None)
+    assert elsewhere.evaluator == base
     others = [Triton(trials=4), Triton(timeout_s=3.0), Triton(targets=["sm_90"]), Triton(memory_mib=1024)]
     others.append(Triton(protocol="kernelbench"))
     assert len({base, *(other.evaluator for other in others)}) == 6
@@ -162,6 +163,13 @@ def test_weak_confinement_is_refused_unless_allowed(monkeypatch: pytest.MonkeyPa
     assert "\n" not in str(caught.value)
     with Triton(workers=1, allow_weak_sandbox=True).open() as judge:
         assert judge.submit(TASK, sample("s", CODE)).result(60).status is Status.PASS
+
+
+def test_missing_ray_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
+    with pytest.raises(VerifierUnavailable, match=r"expected Ray .* found none; pip install") as caught:
+        Triton(executor="ray").open().__enter__()
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ class Job:
     reference: str
     code: str | None
     future: "Future[dict[str, Any]]" = field(default_factory=Future)
+    lost_s: float | None = None  # seconds that a worker spent on it before it was lost, if one was
 
 
 class Jobs:
@@ -37,6 +38,18 @@ class Jobs:
                 return
             self._waiting.setdefault(job.reference, deque()).append(job)
             self._changed.notify()
+
+    def again(self, job: Job, worker: int) -> bool:
+        """Put back, first of its task, what was lost with this worker; False where the queue is closed."""
+        with self._changed:
+            if self._closed:
+                return False
+            self._waiting.setdefault(job.reference, deque()).appendleft(job)
+            # Whoever comes in its place has executed nothing: its tasks are anybody's.
+            self._home = {reference: home for reference, home in self._home.items() if home != worker}
+            self._last.pop(worker, None)
+            self._changed.notify()
+            return True
 
     def take(self, worker: int) -> Job | None:
         """The next job for this worker, waited for; None once the queue is closed."""

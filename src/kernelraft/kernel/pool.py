@@ -1,44 +1,40 @@
-"""The main process's end: servers, worker slots, a queue. Imports neither torch nor Triton and never unpickles.
+"""The main process's end: servers and worker slots. Imports neither torch nor Triton and never unpickles.
 
 Everything dies with the main process, by any signal: the servers read an end of file, and
 all others die with their parent (PR_SET_PDEATHSIG).
 """
 
+import contextlib
 import os
 import threading
-import time
-from concurrent.futures import Future
 
 from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel import channel, confine
 from kernelraft.kernel.channel import Lost
+from kernelraft.kernel.crew import Crew
 from kernelraft.kernel.forkserver import Client
-from kernelraft.kernel.jobs import Job, Jobs
 from kernelraft.kernel.workers import ANSWER_S, KINDS, Answer, Server, Slot
-from kernelraft.records import Reason, Status
 
 _SLACK_S = 120  # beyond a candidate's own time: the reference, on every trial
 _STARTS = 3  # of a worker, before a candidate is told that there is none
 
 
-class Pool:
+class Pool(Crew):
     """`workers` slots on one queue.
 
     `settings` are the judge's (judge.py, Settings), plain data, and how many "gpus" are used.
     """
 
     def __init__(self, workers: int, settings: Answer, *, allow_weak: bool) -> None:
-        self._workers, self._allow_weak = workers, allow_weak
+        super().__init__(workers)
+        self._allow_weak = allow_weak
         self._gpus = int(settings.get("gpus", 0))
         self._locks = [os.memfd_create(name, os.MFD_CLOEXEC) for _ in range(self._gpus) for name in ("lock", "gate")]
         self._settings = {name: value for name, value in settings.items() if name != "gpus"}
-        self._jobs = Jobs()
         self._lock = threading.Lock()
         self._kinds = [*KINDS, *(f"gpu{number}" for number in range(self._gpus))]
         self._closed = False
-        self._layers: list[str] = []
         self._servers: list[Server] = []
-        self._threads: list[threading.Thread] = []
 
     def open(self) -> None:
         """Start everything. Raises VerifierUnavailable where the machine cannot, or cannot confine a candidate."""
@@ -51,18 +47,7 @@ class Pool:
         except BaseException:
             self.close()
             raise
-        self._threads = [threading.Thread(target=self._work, args=[n], daemon=True) for n in range(self._workers)]
-        for thread in self._threads:
-            thread.start()
-
-    def submit(self, reference: str, code: str | None) -> "Future[Answer]":
-        """Queue one evaluation: judge.py's plain verdict, with "seconds". Never raises for a lost worker.
-
-        Without code it is of the task: whether a program for it could be judged.
-        """
-        job = Job(reference, code)
-        self._jobs.put(job)
-        return job.future
+        self._begin()
 
     def close(self) -> None:
         """End all processes; what is queued is cancelled, what is running is lost."""
@@ -70,8 +55,7 @@ class Pool:
         with self._lock:
             self._closed = True
         self._end_servers()
-        for thread in self._threads:
-            thread.join()
+        self._join()
         for fd in self._locks:
             os.close(fd)
         self._locks.clear()
@@ -117,16 +101,14 @@ class Pool:
                 " use another kernel or container profile, or set verifier.allow_weak_sandbox=true"
             )
 
-    def _slot(self, worker: int, starts: int = _STARTS) -> Slot:
+    def _hire(self, number: int) -> Slot:
         """A fresh worker. That a server dies meanwhile is tried again: no candidate has had a part in it."""
-        try:
-            return self._start_slot(worker)
-        except (Lost, OSError, VerifierUnavailable):
-            if starts == 1:
-                raise
-            return self._slot(worker, starts - 1)
+        for _ in range(_STARTS - 1):
+            with contextlib.suppress(Lost, OSError, VerifierUnavailable):
+                return self._slot(number)
+        return self._slot(number)
 
-    def _start_slot(self, worker: int) -> Slot:
+    def _slot(self, number: int) -> Slot:
         """Two processes on the CPU, and on the GPUs one on each in turn, with the locks of that GPU."""
         with self._lock:
             if self._closed:
@@ -136,7 +118,7 @@ class Pool:
                 servers = [server.client for server in self._servers[: len(KINDS)]]
                 settings = self._settings
                 if self._gpus:
-                    gpu = worker % self._gpus
+                    gpu = number % self._gpus
                     servers.append(self._servers[len(KINDS) + gpu].client)
                     locks = [f"/proc/{os.getpid()}/fd/{fd}" for fd in self._locks[2 * gpu : 2 * gpu + 2]]
                     settings = {**settings, "locks": locks}
@@ -144,34 +126,3 @@ class Pool:
             except BaseException:  # a server that has not answered may seem alive, and answer the next one's request
                 self._end_servers()
                 raise
-
-    def _work(self, worker: int) -> None:
-        slot: Slot | None = None
-        while (job := self._jobs.take(worker)) is not None:
-            if not job.future.set_running_or_notify_cancel():
-                continue
-            started = time.monotonic()
-            answer: Answer = {}
-            for _ in range(2):  # the second time on a fresh worker
-                try:
-                    slot = slot or self._slot(worker)
-                    answer = slot.ask(job.reference, job.code)
-                    break
-                except (Lost, OSError, VerifierUnavailable) as error:
-                    answer = _lost(str(error))
-                    if slot:
-                        slot.close()
-                    slot = None
-            job.future.set_result(answer | {"seconds": time.monotonic() - started, "sandbox": self._layers})
-        if slot:
-            slot.close()
-
-
-def _lost(why: str) -> Answer:
-    known: Answer = {"compiled": None, "correct": None, "targets": {}}
-    return {
-        "status": Status.ABSTAIN,
-        "reason": Reason.WORKER_LOST,
-        "detail": f"the worker was lost twice: {why}",
-        **known,
-    }

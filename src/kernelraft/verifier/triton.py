@@ -3,9 +3,7 @@
 Needs no GPU. Imports neither torch nor Triton: that happens in worker processes (kernelraft.kernel).
 """
 
-import json
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import field
 from importlib.metadata import version
@@ -20,9 +18,11 @@ from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel.cache import Cache, folder
 from kernelraft.kernel.linux import gpu_names
 from kernelraft.kernel.pool import Pool
+from kernelraft.kernel.ray_pool import RayPool
 from kernelraft.kernel.secret import secret
 from kernelraft.kernel.workers import Answer
-from kernelraft.records import Reason, Refusal, Sample, Status, Target, Task, Verdict, digest
+from kernelraft.records import digest
+from kernelraft.verifier.bench import Answers, Bench
 
 Gpu = Annotated[str, Field(pattern=r"^(sm_\d+|gfx[0-9a-f]+)$")]
 VERSION = "trusted-replay-1"  # a change that can change a verdict changes it
@@ -33,8 +33,12 @@ class Triton:
     """PASS if the program's kernels give the reference's outputs and compile to a cubin for every target."""
 
     # No influence on a verdict.
-    VOLATILE: ClassVar[frozenset[str]] = frozenset({"workers", "allow_weak_sandbox", "cache", "selftest"})
+    VOLATILE: ClassVar[frozenset[str]] = frozenset(
+        {"executor", "ray_address", "workers", "allow_weak_sandbox", "cache", "selftest"}
+    )
 
+    executor: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
     workers: int = Field(default=2, ge=1)
     trials: int = Field(default=5, ge=1)
     timeout_s: float = Field(default=10.0, gt=0)
@@ -69,12 +73,12 @@ class Triton:
         known: dict[str, Any] = settings(self) | {"device": self.place}
         return digest(VERSION, version("triton"), version("torch"), dict(sorted(known.items())))
 
-    def open(self) -> AbstractContextManager["Bench"]:
+    def open(self) -> AbstractContextManager[Bench]:
         """Start the workers: seconds, as each imports torch; with `selftest`, try them. Raises VerifierUnavailable."""
         return self._open()
 
     @contextmanager
-    def _open(self) -> Iterator["Bench"]:
+    def _open(self) -> Iterator[Bench]:
         plain = {
             "trials": self.trials,
             "timeout_s": self.timeout_s,
@@ -93,9 +97,7 @@ class Triton:
             "gpus": len(gpu_names()) if self.place == "cuda" else 0,
             "cache": str(there) if (there := folder(self.cache)) else None,
         }
-        if self.place == "cuda" and not gpu_names():
-            raise VerifierUnavailable("verifier triton: expected a GPU of NVIDIA for device=cuda, found none")
-        pool = Pool(self.workers, plain, allow_weak=self.allow_weak_sandbox)
+        pool = self._pool(plain)
         with progress("starting the evaluator"):
             pool.open()
         known = Cache(there / "verdicts.sqlite" if there else None)
@@ -103,110 +105,19 @@ class Triton:
         try:
             if self.selftest:
                 with progress("trying the evaluator"):
-                    assure(Bench(self, pool, Answers(Cache(None), "")))
-            yield Bench(self, pool, Answers(known, scope))
+                    assure(self._bench(pool, Answers(Cache(None), "")))
+            yield self._bench(pool, Answers(known, scope))
         finally:
             pool.close()
             known.close()
 
+    def _pool(self, plain: Answer) -> Pool | RayPool:
+        weak = self.allow_weak_sandbox
+        if self.executor == "ray":
+            return RayPool(self.workers, plain, allow_weak=weak, address=self.ray_address)
+        if self.place == "cuda" and not gpu_names():
+            raise VerifierUnavailable("verifier triton: expected a GPU of NVIDIA for device=cuda, found none")
+        return Pool(self.workers, plain, allow_weak=weak)
 
-class Answers:
-    """Those of earlier runs, by the same evaluator on the same kind of GPU."""
-
-    _CHANCE = frozenset({Reason.TIMEOUT, Reason.OUT_OF_MEMORY})  # another day, on a quieter machine, it may end well
-
-    def __init__(self, cache: Cache, scope: str) -> None:
-        self._cache, self._scope = cache, scope
-
-    def get(self, key: str) -> "Future[Answer] | None":
-        """A future that is done, or None where nothing is known."""
-        found = self._cache.get(f"{self._scope}/{key}")
-        if found is None:
-            return None
-        future: Future[Answer] = Future()
-        future.set_result(json.loads(found))
-        return future
-
-    def put(self, key: str, answer: Answer) -> None:
-        """Keep what will be said again: no abstention, and nothing that a busy machine could have caused."""
-        if answer["status"] != Status.ABSTAIN and answer["reason"] not in self._CHANCE:
-            self._cache.put(f"{self._scope}/{key}", json.dumps(answer).encode())
-
-
-class Bench:
-    """The judge and examiner of the contracts: one evaluation for equal (reference, code), a verdict a sample.
-
-    Equal to the byte: a program can read its own text, so that even a comment may change what it does.
-    """
-
-    def __init__(self, recipe: Triton, pool: Pool, kept: "Answers") -> None:
-        self._pool, self._kept, self._evaluator = pool, kept, recipe.evaluator
-        self._rewards = {str(level): reward for level, reward in recipe.rewards.items()}
-        self._answers: dict[str, Future[Answer]] = {}
-
-    def submit(self, task: Task, sample: Sample) -> "Future[Verdict]":
-        key = digest(task.reference, sample.code, chars=64)
-        known = self._answers.get(key) or self._kept.get(key)
-        answer = known or self._pool.submit(task.reference, sample.code)
-        self._answers[key] = answer
-        verdict: Future[Verdict] = Future()
-        answer.add_done_callback(lambda done: self._settle(key, sample.id, done, verdict, again=known is not None))
-        return verdict
-
-    def examine(self, task: Task) -> "Future[Refusal | None]":
-        refusal: Future[Refusal | None] = Future()
-        self._pool.submit(task.reference, None).add_done_callback(lambda done: _refuse(task, done, refusal))
-        return refusal
-
-    def _settle(
-        self, key: str, sample_id: str, done: "Future[Answer]", verdict: "Future[Verdict]", *, again: bool
-    ) -> None:
-        if done.cancelled():
-            verdict.cancel()
-            return
-        answer = done.result()
-        if answer["reason"] == Reason.WORKER_LOST:  # asked again, it may be judged
-            self._answers.pop(key, None)
-        if not again:
-            self._kept.put(key, answer)
-        if verdict.set_running_or_notify_cancel():
-            took = {"seconds": 0.0} if again else {}
-            verdict.set_result(_verdict(sample_id, answer | took, self._evaluator, self._rewards))
-
-
-def _refuse(task: Task, done: "Future[Answer]", refusal: "Future[Refusal | None]") -> None:
-    if done.cancelled():
-        refusal.cancel()
-    elif refusal.set_running_or_notify_cancel():
-        answer = done.result()
-        reason = Reason(answer["reason"]) if answer["reason"] else None
-        refused = Refusal(id=task.id, family=task.family, reason=reason, detail=answer["detail"]) if reason else None
-        refusal.set_result(refused)
-
-
-def _verdict(sample_id: str, answer: Answer, evaluator: str, rewards: Mapping[str, float]) -> Verdict:
-    status, speedup = Status(answer["status"]), answer.get("speedup")
-    fast = {p: None if speedup is None else speedup > p for p in (1, 2)}
-    if status is Status.FAIL:
-        fast = dict.fromkeys(fast, False)
-    level = "fast_2" if fast[2] else "fast_1" if fast[1] else str(status)
-    return Verdict(
-        id=sample_id,
-        status=status,
-        reason=Reason(answer["reason"]) if answer["reason"] else None,
-        detail=answer["detail"],
-        compiled=answer["compiled"],
-        correct=answer["correct"],
-        speedup=speedup,
-        fast_0=None if status is Status.ABSTAIN else status is Status.PASS,
-        fast_1=fast[1],
-        fast_2=fast[2],
-        reward=None if status is Status.ABSTAIN else rewards[level],
-        targets={name: Target(**built) for name, built in answer["targets"].items()},
-        device=answer.get("device", "cpu"),
-        mode=answer.get("mode", ""),
-        sandbox=tuple(answer.get("sandbox", ())),
-        evaluator=evaluator,
-        seconds=answer["seconds"],
-        **answer.get("times", {}),
-    )
+    def _bench(self, pool: Pool | RayPool, known: Answers) -> Bench:
+        return Bench(pool, known, self.evaluator, {str(level): reward for level, reward in self.rewards.items()})
