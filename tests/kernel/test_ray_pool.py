@@ -17,8 +17,8 @@ from test_pool import SETTINGS, SUICIDE, alive, descendants
 
 from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel.pool import Pool
-from kernelraft.kernel.ray_actor import KernelJudge, installed
-from kernelraft.kernel.ray_pool import RayPool, Remote
+from kernelraft.kernel.ray_actor import KernelJudge, Remote, installed
+from kernelraft.kernel.ray_pool import RayPool
 from kernelraft.records import Reason, Status
 
 JUDGED = {"seconds", "sandbox"}  # not of the verdict itself
@@ -86,6 +86,7 @@ def verdict(future: "Future[dict[str, Any]]") -> dict[str, Any]:
     return {key: value for key, value in future.result(120).items() if key not in JUDGED}
 
 
+@pytest.mark.slow
 def test_verdicts_are_those_of_the_local_pool_and_both_nodes_judge(
     pool: RayPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +113,7 @@ def test_killed_worker_is_replaced_and_its_job_is_judged(pool: RayPool, monkeypa
     assert len(victims) == 1
 
 
+@pytest.mark.slow
 def test_worker_lost_twice_abstains(pool: RayPool, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = pool.submit(SUICIDE, HONEST_RELU).result(120)  # a judge, in the actor
     assert (answer["status"], answer["reason"]) == (Status.ABSTAIN, Reason.WORKER_LOST)
@@ -121,6 +123,7 @@ def test_worker_lost_twice_abstains(pool: RayPool, monkeypatch: pytest.MonkeyPat
     assert pool.submit(RELU, HONEST_RELU).result(120)["status"] == Status.PASS
 
 
+@pytest.mark.slow
 def test_nothing_is_lost_with_a_node_and_nothing_is_left_by_close(
     cluster: Any, pool: RayPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

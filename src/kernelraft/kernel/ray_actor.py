@@ -1,8 +1,9 @@
-"""What runs in one of Ray's processes: an ordinary pool of one worker, and what it needs to be like the others'.
+"""Both ends of one worker on a cluster: an ordinary pool in one of Ray's processes, and its handle in the main one.
 
 Does not import Ray: Ray imports this, and passes plain data in and out.
 """
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -10,12 +11,15 @@ import socket
 import threading
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel import linux
+from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.pool import Pool
 from kernelraft.kernel.workers import Answer
 
+_CLOSE_S = 60
 _JUDGES = ("torch", "triton", "numpy")  # packages whose versions a verdict can depend on
 
 
@@ -74,3 +78,53 @@ class KernelJudge:
             if self._pool:
                 self._pool.close()
             self._pool = None
+
+
+class Remote:
+    """One actor, as the main process sees it. `ray` is that module, `made` the class as it is to be placed."""
+
+    def __init__(self, ray: Any, made: Any, answer_s: float, *args: object) -> None:
+        self._ray, self._actor, self._answer_s = ray, made.remote(), answer_s
+        self.opened = self._actor.open.remote(*args)  # not the constructor's: Ray would keep the secret in its tables
+        self._closed: Any = None
+        self.place: dict[str, str] = {}
+
+    def ready(self, timeout_s: float) -> bool:
+        """Whether it has a place and serves; False: not yet. Raises Lost, and VerifierUnavailable with its reason."""
+        if not self.place and self._ray.wait([self.opened], timeout=timeout_s)[0]:
+            place = self._get(self.opened, _CLOSE_S)
+            if "error" in place:
+                raise VerifierUnavailable(place["error"])
+            self.place = place
+        return bool(self.place)
+
+    def ask(self, reference: str, code: str | None) -> Answer:
+        answer: Answer = self._get(self._actor.ask.remote(reference, code), self._answer_s)
+        return answer
+
+    def release(self) -> None:
+        """Begin to close, without waiting."""
+        if self.place and self._closed is None:
+            self._closed = self._actor.close.remote()
+
+    def close(self) -> None:
+        self.release()
+        with contextlib.suppress(Lost):
+            if self._closed is not None:
+                self._get(self._closed, _CLOSE_S)
+        self._ray.kill(self._actor)  # one that is still starting too: its servers end with it
+        self.place = {}
+
+    def _get(self, reference: Any, timeout_s: float) -> Any:
+        """The value. Raises Lost where Ray has none."""
+        try:
+            return self._ray.get(reference, timeout=timeout_s)
+        except self._ray.exceptions.RayError as error:
+            raise Lost(sentence(error)) from None
+
+
+def sentence(error: BaseException) -> str:
+    """What Ray's page of text says, in a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    cause = next((line for line in lines if line.startswith("The actor is dead")), lines[-1])
+    return cause.split(". ")[0].rstrip(".")

@@ -3,7 +3,6 @@
 The only module that imports Ray, and only once a pool is opened.
 """
 
-import contextlib
 import logging
 import os
 import signal
@@ -15,7 +14,7 @@ from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel import keeper
 from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.crew import Crew
-from kernelraft.kernel.ray_actor import KernelJudge, installed
+from kernelraft.kernel.ray_actor import KernelJudge, Remote, installed, sentence
 from kernelraft.kernel.workers import Answer
 
 log = logging.getLogger("kernelraft")
@@ -23,50 +22,9 @@ log = logging.getLogger("kernelraft")
 _START_S = 300  # for the first workers: torch and Triton from a cold network disk, on a node that is just up
 _TELL_S = 60  # how often a worker that waits for a place says so
 _AGAIN_S = 10  # after a worker that did not start
-_CLOSE_S = 60
 _SLACK_S = 900  # beyond twice a candidate's time: two judges and servers that an actor may have to replace
 _AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 _STORE_BYTES = 1 << 27  # of a local cluster's object store: nothing large is passed
-
-
-class Remote:
-    """One actor, as the main process sees it."""
-
-    def __init__(self, made: Any, answer_s: float, *args: object) -> None:
-        self._actor, self._answer_s = made.remote(), answer_s
-        self.opened = self._actor.open.remote(*args)  # not the constructor's: Ray would keep the secret in its tables
-        self._closed: Any = None
-        self.place: dict[str, str] = {}
-
-    def ready(self, timeout_s: float) -> bool:
-        """Whether it has a place and serves; False: not yet. Raises Lost, and VerifierUnavailable with its reason."""
-        import ray
-
-        if not self.place and ray.wait([self.opened], timeout=timeout_s)[0]:
-            place = _get(self.opened, _CLOSE_S)
-            if "error" in place:
-                raise VerifierUnavailable(place["error"])
-            self.place = place
-        return bool(self.place)
-
-    def ask(self, reference: str, code: str | None) -> Answer:
-        answer: Answer = _get(self._actor.ask.remote(reference, code), self._answer_s)
-        return answer
-
-    def release(self) -> None:
-        """Begin to close, without waiting."""
-        if self.place and self._closed is None:
-            self._closed = self._actor.close.remote()
-
-    def close(self) -> None:
-        import ray
-
-        self.release()
-        with contextlib.suppress(Lost):
-            if self._closed is not None:
-                _get(self._closed, _CLOSE_S)
-        ray.kill(self._actor)  # one that is still starting too: its servers end with it
-        self.place = {}
 
 
 class RayPool(Crew):
@@ -139,7 +97,7 @@ class RayPool(Crew):
             ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, **local)
         except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise VerifierUnavailable(
-                f"verifier triton: expected a Ray cluster at {self._address}, found: {_line(error)};"
+                f"verifier triton: expected a Ray cluster at {self._address}, found: {sentence(error)};"
                 " correct verifier.ray_address or RAY_ADDRESS, or leave both out for a local one"
             ) from None
         finally:
@@ -160,7 +118,7 @@ class RayPool(Crew):
             if self._closed.is_set():
                 raise Lost("closed")
             answer_s = 2 * self._settings["timeout_s"] + _SLACK_S
-            remote = Remote(made, answer_s, self._settings, self._allow_weak, self._installed)
+            remote = Remote(ray, made, answer_s, self._settings, self._allow_weak, self._installed)
             self._held[number] = remote
         return remote
 
@@ -209,20 +167,3 @@ class RayPool(Crew):
                 log.warning("verifier triton: worker %d did not start on the Ray cluster: %s", number, error)
                 self._closed.wait(_AGAIN_S)
         return None
-
-
-def _get(reference: Any, timeout_s: float) -> Any:
-    """The value. Raises Lost where Ray has none."""
-    import ray
-
-    try:
-        return ray.get(reference, timeout=timeout_s)
-    except ray.exceptions.RayError as error:
-        raise Lost(_line(error)) from None
-
-
-def _line(error: BaseException) -> str:
-    """What Ray's page of text says, in a sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    cause = next((line for line in lines if line.startswith("The actor is dead")), lines[-1])
-    return cause.split(". ")[0].rstrip(".")
