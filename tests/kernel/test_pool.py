@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from programs import HONEST_RELU, RELU
 
+from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel import pool as pool_module
 from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.pool import Pool
@@ -93,6 +94,28 @@ def test_slot_that_cannot_be_started_leaves_neither_processes_nor_descriptors() 
             Slot([Answering(), Gone()], SETTINGS, 1.0)  # type: ignore[list-item]
         assert child.wait(10) == -signal.SIGKILL
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_server_that_dies_while_the_pool_opens_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dying:
+        closed = 0
+
+        def __init__(self, kind: str) -> None:
+            self.client = self
+
+        def ready(self) -> None:
+            pass
+
+        def fork(self, role: str, args: object, fds: list[int]) -> tuple[int, int]:
+            raise Lost("end of file")
+
+        def close(self) -> None:
+            Dying.closed += 1
+
+    monkeypatch.setattr(pool_module, "Server", Dying)
+    with pytest.raises(VerifierUnavailable, match="did not answer: end of file"):
+        Pool(1, SETTINGS, allow_weak=False).open()
+    assert Dying.closed == 2
 
 
 def test_worker_lost_twice_abstains(pool: Pool) -> None:
