@@ -177,15 +177,9 @@ def test_nothing_is_left_after_kill_9_of_the_main_process() -> None:
 def test_no_cluster_at_the_address_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
-    def init(address: str, **settings: object) -> None:
-        raise ConnectionError(f"two lines\nno GCS at {address}")
-
-    monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    with pytest.raises(
-        VerifierUnavailable, match=r"found: no GCS at 127.0.0.1:1; correct verifier\.ray_addr"
-    ) as caught:
+    with pytest.raises(VerifierUnavailable, match=r"found: .*refused; correct verifier\.ray_addr") as caught:
         RayPool(1, SETTINGS, allow_weak=False, address=None).open()
     assert "\n" not in str(caught.value)
 

@@ -6,6 +6,7 @@ The only module that imports Ray, and only once a pool is opened.
 import logging
 import os
 import signal
+import socket
 import subprocess
 import threading
 from typing import Any
@@ -24,6 +25,7 @@ _TELL_S = 60  # how often a worker that waits for a place says so
 _AGAIN_S = 10  # after a worker that did not start
 _SLACK_S = 900  # beyond twice a candidate's time: two judges and servers that an actor may have to replace
 _AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+_REACH_S = 10
 _STORE_BYTES = 1 << 27  # of a local cluster's object store: nothing large is passed
 
 
@@ -94,8 +96,9 @@ class RayPool(Crew):
         local = wanted | {"object_store_memory": _STORE_BYTES} if self._address == "local" else {}
         before = signal.getsignal(signal.SIGTERM)
         try:
+            _reach(self._address)
             ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, **local)
-        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             raise VerifierUnavailable(
                 f"verifier triton: expected a Ray cluster at {self._address}, found: {sentence(error)};"
                 " correct verifier.ray_address or RAY_ADDRESS, or leave both out for a local one"
@@ -167,3 +170,10 @@ class RayPool(Crew):
                 log.warning("verifier triton: worker %d did not start on the Ray cluster: %s", number, error)
                 self._closed.wait(_AGAIN_S)
         return None
+
+
+def _reach(address: str) -> None:
+    """Raises OSError where nobody listens at host:port: Ray tries for minutes before it says so."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "://" not in address:
+        socket.create_connection((host, int(port)), _REACH_S).close()
