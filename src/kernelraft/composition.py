@@ -102,7 +102,7 @@ def prepare_process() -> None:
     os.environ.setdefault("KERNELRAFT_HOME", str(HOME))
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads make a busy machine a hundred times slower
+    os.environ.setdefault("GOMP_SPINCOUNT", "100000")  # longer, and threads slow each other down on a busy machine
     os.environ["HYDRA_FULL_ERROR"] = "1"
     signal.signal(signal.SIGTERM, _stop)
 
