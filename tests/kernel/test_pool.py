@@ -48,31 +48,52 @@ def descendants(root: int) -> dict[int, str]:
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Pool]:
+def others() -> set[int]:
+    """Processes of other tests' pools."""
+    return set(descendants(os.getpid()))
+
+
+@pytest.fixture(scope="module")
+def pool(others: set[int]) -> Iterator[Pool]:
     opened = Pool(1, SETTINGS, allow_weak=False)
     opened.open()
     yield opened
     opened.close()
 
 
-def first(name: str) -> int:
-    """Some process of this test's own pool with that name."""
-    return next(pid for pid, found in sorted(descendants(os.getpid()).items()) if found == name)
+def own(name: str, others: set[int]) -> list[int]:
+    """Processes of this test's own pools with that name."""
+    return sorted(pid for pid, found in descendants(os.getpid()).items() if found == name and pid not in others)
 
 
 @pytest.mark.parametrize("name", ["kr-parent", "kr-zygote", "kr-judge", "kr-run", "kr-compile"])
-def test_killed_worker_is_replaced(name: str, pool: Pool) -> None:
+def test_killed_worker_is_replaced(name: str, pool: Pool, others: set[int]) -> None:
     assert pool.submit(RELU, HONEST_RELU).result(60)["status"] == Status.PASS
-    os.kill(first(name), signal.SIGKILL)
+    os.kill(own(name, others)[0], signal.SIGKILL)
     assert pool.submit(RELU, HONEST_RELU).result(60)["status"] == Status.PASS
 
 
-def test_server_that_is_killed_while_it_starts_costs_no_verdict(pool: Pool) -> None:
-    dead = first("kr-run")
+def test_a_server_that_dies_costs_no_verdict_of_any_worker(pool: Pool, others: set[int]) -> None:
+    before = others | set(descendants(os.getpid()))
+    two = Pool(2, SETTINGS, allow_weak=False)
+    two.open()
+    try:
+        for kind in ("kr-run", "kr-compile"):  # both workers are in use, then both lose what they were forked from
+            warm = [two.submit(f"{RELU}# {n}\n", HONEST_RELU) for n in range(2)]
+            assert [future.result(60)["status"] for future in warm] == [Status.PASS] * 2
+            os.kill(own(kind, before)[0], signal.SIGKILL)
+            after = [two.submit(f"{RELU}# {n}\n", HONEST_RELU) for n in range(2)]
+            assert [future.result(60)["status"] for future in after] == [Status.PASS] * 2
+    finally:
+        two.close()
+
+
+def test_server_that_is_killed_while_it_starts_costs_no_verdict(pool: Pool, others: set[int]) -> None:
+    dead = own("kr-run", others)[0]
     os.kill(dead, signal.SIGKILL)
     futures = [pool.submit(RELU, f"{HONEST_RELU}# {n}") for n in range(3)]
     deadline = time.monotonic() + 60
-    while not (fresh := {pid for pid, name in descendants(os.getpid()).items() if name == "kr-run"} - {dead}):
+    while not (fresh := {pid for pid, name in descendants(os.getpid()).items() if name == "kr-run"} - {dead} - others):
         assert time.monotonic() < deadline
         time.sleep(0.005)
     os.kill(fresh.pop(), signal.SIGKILL)

@@ -20,6 +20,10 @@ class Worker(Protocol):
         """The judge's answer. Raises Lost or OSError where there is none: the worker is then of no more use."""
         ...
 
+    def alive(self) -> bool:
+        """Whether it is there still, as far as can be seen at once."""
+        ...
+
     def close(self) -> None:
         """End it."""
         ...
@@ -66,6 +70,9 @@ class Crew:
             if job.future.cancelled():
                 continue
             started = time.monotonic()
+            if worker and not worker.alive():  # what has died idle costs no job a try
+                worker.close()
+                worker = self._stand_by(number)
             try:
                 worker = worker or self._hire(number)
                 answer = worker.ask(job.reference, job.code)

@@ -190,6 +190,7 @@ class Bench:
         fit = fitting(trace, problem)
         trials = [fit.case.trials[n] for n in indices]
         forms = Forms(code.decode())
+        wanted = launches([*trace.build, *trace.events], forms, pick)  # first: there may be too many
         with (
             Arena(problem, code) as arena,
             Child(self.run, "replay", [*arena.fds, fd], self.settings.memory_mib, end) as child,
@@ -204,7 +205,6 @@ class Bench:
                     child.ask({**load, "init": arena.init, "state": specs, "pick": other})
                     try_all(child.ask, arena, trials[:1], exact=False, again=False)
         progress.correct = True
-        wanted = launches([*trace.build, *trace.events], forms, pick)
         return self._build(code, trace.kernels, wanted, progress, end)
 
     def _build(

@@ -102,6 +102,10 @@ class Remote:
         answer: Answer = self._get(self._actor.ask.remote(reference, code), self._answer_s)
         return answer
 
+    def alive(self) -> bool:
+        """Ray says so when it is asked."""
+        return True
+
     def release(self) -> None:
         """Begin to close, without waiting."""
         if self.place and self._closed is None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -129,6 +130,13 @@ class Slot:
         if "lost" in answer:
             raise Lost(answer["lost"])
         return answer
+
+    def alive(self) -> bool:
+        """Whether all of its processes are."""
+        ended = select.poll()
+        for fd in self._pidfds:
+            ended.register(fd, select.POLLIN)
+        return not ended.poll(0)
 
     def close(self) -> None:
         self._sock.close()
