@@ -112,9 +112,10 @@ class Builder:
         keys = {(n, t): texts.key(launch, t) for n, launch in enumerate(wanted) for t in self._targets}
         found = {pair: known for pair, key in keys.items() if (known := self._compiled.get(key))}
         if missing := [n for n in range(len(wanted)) if any((n, t) not in found for t in self._targets)]:
-            found |= self._make(code, kernels, wanted, missing, end)
-            for pair in found.keys() & {(n, t) for n in missing for t in self._targets}:
-                self._compiled.put(keys[pair], *found[pair])
+            made = self._make(code, kernels, wanted, missing, end)
+            for pair, result in made.items():
+                self._compiled.put(keys[pair], *result)
+            found |= made
         return {target: self._target(target, wanted, found) for target in self._targets}
 
     def _target(self, target: str, wanted: list[Launch], found: dict[tuple[int, str], Made]) -> Built:

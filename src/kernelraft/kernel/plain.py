@@ -55,3 +55,15 @@ def leaves(value: Any) -> list[Any]:
     if isinstance(value, (list, tuple)):
         return [leaf for part in value for leaf in leaves(part)]
     return [value]
+
+
+def tensors(value: Any, tensor: Callable[[Any], torch.Tensor]) -> list[torch.Tensor]:
+    """The tensors among encoded arguments, in order: the recorder numbered them so."""
+    found: list[torch.Tensor] = []
+
+    def keep(spec: Any) -> torch.Tensor:
+        found.append(tensor(spec))
+        return found[-1]
+
+    decode(value, keep)
+    return found

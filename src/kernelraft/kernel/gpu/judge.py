@@ -76,8 +76,7 @@ class GpuBench(Bench):
         progress = Progress(device=str(self.device["name"]))
         try:
             policy.check_syntax(code, allow_torch=self.settings.allow_torch)
-            if self._arena and self._arena[0] != reference:
-                self._release()
+            self._make_room(reference)
             self._prove(self.problems[reference], code.encode(), progress)
         except Fault as fault:
             if fault.reason is Reason.OUT_OF_MEMORY and self._nbytes(reference) > _LARGE * self._memory:
@@ -92,8 +91,7 @@ class GpuBench(Bench):
         return verdict(progress, None, "")
 
     def execute(self, reference: str) -> None:
-        if self._arena and self._arena[0] != reference:
-            self._release()
+        self._make_room(reference)
         try:
             _form(self.problems[reference])
         except torch.cuda.OutOfMemoryError as error:
@@ -254,6 +252,11 @@ class GpuBench(Bench):
             self._release()
             self._arena = (problem.source, loaded, GpuArena(problem.init, fit.case))
         return self._arena[2]
+
+    def _make_room(self, reference: str) -> None:
+        """Give back what another problem holds before this one is executed."""
+        if self._arena and self._arena[0] != reference:
+            self._release()
 
     def _release(self) -> None:
         if self._arena:

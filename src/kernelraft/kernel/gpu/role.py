@@ -148,14 +148,7 @@ class Replayer:
         return torch.no_grad()(model), inputs
 
     def _tensors(self, encoded: Any) -> list[torch.Tensor]:
-        found: list[torch.Tensor] = []
-
-        def tensor(spec: dict[str, Any]) -> torch.Tensor:
-            found.append(self._look(spec))
-            return found[-1]
-
-        plain.decode(encoded, tensor)
-        return found
+        return plain.tensors(encoded, self._look)
 
     def _constant(self, place: int, view: View) -> torch.Tensor:
         layout = Layout()

@@ -51,15 +51,7 @@ class Replayer:
         return {"outputs": hand_over(outputs, self.outputs)}
 
     def _tensors(self, encoded: Any) -> list[torch.Tensor]:
-        """The tensors among arguments, in order: the recorder numbered them so."""
-        found: list[torch.Tensor] = []
-
-        def tensor(spec: dict[str, Any]) -> torch.Tensor:
-            found.append(look(self.inputs, Spec(**spec)))
-            return found[-1]
-
-        plain.decode(encoded, tensor)
-        return found
+        return plain.tensors(encoded, lambda spec: look(self.inputs, Spec(**spec)))
 
     def _constant(self, place: int, view: View) -> torch.Tensor:
         layout = Layout()
