@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from kernelraft.kernel.child import Child, Deadline
-from kernelraft.kernel.compiled import Binary, Built, Compiled, Texts
+from kernelraft.kernel.compiled import Binary, Built, Compiled
 from kernelraft.kernel.compiler import is_binary
 from kernelraft.kernel.faults import FILE, Fault, tidy
 from kernelraft.kernel.forkserver import Client
@@ -108,13 +108,12 @@ class Builder:
 
     def build(self, code: bytes, kernels: dict[str, Any], wanted: list[Launch], end: Deadline) -> dict[str, Built]:
         """For each target the first that went wrong, or the most that a launch uses. Raises Fault."""
-        texts = Texts(code.decode(), kernels)
-        keys = {(n, t): texts.key(launch, t) for n, launch in enumerate(wanted) for t in self._targets}
+        keys = self._compiled.keys(code.decode(), kernels, wanted, self._targets)
         found = {pair: known for pair, key in keys.items() if (known := self._compiled.get(key))}
         if missing := [n for n in range(len(wanted)) if any((n, t) not in found for t in self._targets)]:
             made = self._make(code, kernels, wanted, missing, end)
             for pair, result in made.items():
-                self._compiled.put(keys[pair], *result)
+                self._compiled.put(keys.get(pair), *result)
             found |= made
         return {target: self._target(target, wanted, found) for target in self._targets}
 

@@ -57,6 +57,11 @@ class Cache:
             )
         return base
 
+    @property
+    def used(self) -> bool:
+        """Whether anything can be found in it."""
+        return self._base is not None
+
     def get(self, key: str) -> bytes | None:
         """The value, or None where there is none."""
         with self._lock:

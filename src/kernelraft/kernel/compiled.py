@@ -85,6 +85,15 @@ class Compiled:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
 
+    def keys(
+        self, source: str, kernels: Mapping[str, Mapping[str, Any]], wanted: list[list[Any]], targets: list[str]
+    ) -> dict[tuple[int, str], str | None]:
+        """Of each launch, by its number, and target; none is worked out where nothing is kept."""
+        if not self._cache.used:
+            return {}
+        texts = Texts(source, kernels)
+        return {(n, target): texts.key(launch, target) for n, launch in enumerate(wanted) for target in targets}
+
     def get(self, key: str | None) -> tuple[Built, Binary | None] | None:
         """What is known of this key."""
         found = self._cache.get(key) if key else None
