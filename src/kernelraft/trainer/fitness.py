@@ -18,27 +18,29 @@ from kernelraft.trainer.memory import Estimate, estimate
 from kernelraft.trainer.settings import LoopSettings
 
 log = logging.getLogger("kernelraft")
+SHARE = 0.94  # of what the weights leave: fragments take the rest
 
 
 def expect(
     base: Weights, model: Model, settings: LoopSettings, quantization: Quantization | None, lora: LoraShape | None,
     device: Any,
-) -> None:  # fmt: skip
-    """Say what the training will take on `device`.
+) -> int:  # fmt: skip
+    """Say what the training will take on `device`; returns how many layers are to be run again.
 
     Raises:
         ModelUnavailable: it is more than is free there.
     """
     module = _bare(base, getattr(torch, model.dtype), quantization, lora)
-    compiled = settings.compile is True or (settings.compile == "auto" and device.type == "cuda")
+    compiled = settings.compiles(device)
     found, free = estimate(module, settings, compiled=compiled), free_bytes(device)
     log.info("the training takes about %s; free on %s: %s", found, device, size(free))
-    least = found.peak(_most_recomputed(settings, found, device))
-    if least > free:
+    count = _recomputed(settings, found, free, device)
+    if (least := found.peak(count)) > free:
         fits = _what_fits(module, settings, free, compiled) or _smaller(quantization)
         raise ModelUnavailable(
             f"training {model.name} takes about {size(least)} and {size(free)} are free on {device}: {fits}"
         )
+    return count
 
 
 def _bare(base: Weights, dtype: torch.dtype, quantization: Quantization | None, lora: LoraShape | None) -> Any:
@@ -52,11 +54,14 @@ def _bare(base: Weights, dtype: torch.dtype, quantization: Quantization | None, 
     return module
 
 
-def _most_recomputed(settings: LoopSettings, found: Estimate, device: Any) -> int:
-    """How many layers the settings allow to be run again."""
+def _recomputed(settings: LoopSettings, found: Estimate, free: int, device: Any) -> int:
+    """How many layers are run again: by the settings, or as few as a GPU's memory allows."""
     if settings.recompute == "auto":
-        return found.count if device.type == "cuda" else 0
-    return found.count if settings.recompute is True else int(settings.recompute)
+        if device.type != "cuda":
+            return 0
+        fewest = found.least_recomputed(found.weights + int(SHARE * (free - found.weights)))
+        return found.count if fewest is None else fewest
+    return found.count if settings.recompute is True else min(found.count, settings.recompute)
 
 
 def _what_fits(module: Any, settings: LoopSettings, free: int, compiled: bool) -> str:

@@ -3,6 +3,7 @@
 import random
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -47,10 +48,11 @@ def _fit(fabric: Fabric, settings: LoopSettings, job: Job, method: Method) -> Me
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
-        loaded, base, lora = _load(fabric, job, settings, method)
+        start = _load(fabric, job, settings, method)
+        loaded, base, lora = start.loaded, start.base, start.lora
         encoded, left_out = encode_all(loaded.tokenizer, job.examples, settings.max_length)
         train, held_back = _split(encoded, settings.validation_share, job.seed)
-        frame = prepare(loaded.module, settings, fabric.device)
+        frame = prepare(loaded.module, settings, start.recomputed, fabric.device)
         if fabric.is_global_zero and not job.first_step:  # later cycles are as the first
             show(table(take(loaded.module)))
         loop = Loop(fabric, loaded, settings, job, job.out / "saves", frame)
@@ -71,31 +73,44 @@ def _split(encoded: list[Encoded], share: float, seed: int) -> tuple[list[Encode
     return [encoded[i] for i in sorted(order[len(held) :])], [encoded[i] for i in sorted(held)]
 
 
-def _load(fabric: Fabric, job: Job, settings: LoopSettings, method: Method) -> tuple[Loaded, Weights, LoraShape | None]:
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What the loop begins with: the model, what it was made from, its adapters, how many layers are run again."""
+
+    loaded: Loaded
+    base: Weights
+    lora: LoraShape | None
+    recomputed: int
+
+
+def _load(fabric: Fabric, job: Job, settings: LoopSettings, method: Method) -> _Start:
+    """Base weights or a checkpoint on the device, if the training fits there."""
     new = method.shape(job.model.lora_targets)
     if job.checkpoint is None:
         with fabric.rank_zero_first(local=True):
             base = job.model.weights(job.out / "base", job.corpus, job.seed)
-        return _fitting(fabric, base, job, settings, method, new), base, new
-    base, _ = base_of(job.checkpoint)
-    _refuse_other_method(job.checkpoint, method, new)
-    if base.path == str(job.checkpoint):  # full weights
-        return _fitting(fabric, base, job, settings, method, new), base, new
-    there = shape_of(job.checkpoint)
-    expect(place(job.checkpoint, job.model), job.model, settings, method.quantization, there, fabric.device)
-    loaded = load_checkpoint(job.checkpoint, job.model, fabric.device)
+    else:
+        base, _ = base_of(job.checkpoint)
+        _refuse_other_method(job.checkpoint, method, new)
+        if base.path != str(job.checkpoint):
+            return _go_on(fabric, job, settings, method, job.checkpoint, base, new)
+    recomputed = expect(base, job.model, settings, method.quantization, new, fabric.device)
+    return _Start(load(base, job.model, fabric.device, method.quantization, new), base, new, recomputed)
+
+
+def _go_on(
+    fabric: Fabric, job: Job, settings: LoopSettings, method: Method, adapter: Path, base: Weights,
+    new: LoraShape | None,
+) -> _Start:  # fmt: skip
+    """The adapters that are there, of the shape that they have; only the dropout is the new one."""
+    there = shape_of(adapter)
+    under = place(adapter, job.model)
+    recomputed = expect(under, job.model, settings, method.quantization, there, fabric.device)
+    loaded = load_checkpoint(adapter, job.model, fabric.device)
     for part in loaded.module.modules():
         if isinstance(part, LoraLinear):
             part.dropout = new.dropout if new else 0.0
-    return loaded, base, there
-
-
-def _fitting(
-    fabric: Fabric, base: Weights, job: Job, settings: LoopSettings, method: Method, lora: LoraShape | None
-) -> Loaded:
-    """Base weights on the device, if the training fits there."""
-    expect(base, job.model, settings, method.quantization, lora, fabric.device)
-    return load(base, job.model, fabric.device, method.quantization, lora)
+    return _Start(loaded, base, there, recomputed)
 
 
 def _refuse_other_method(checkpoint: Path, method: Method, new: LoraShape | None) -> None:

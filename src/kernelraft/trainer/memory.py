@@ -14,7 +14,7 @@ from torch.func import functional_call
 from kernelraft.model.attention import documents
 from kernelraft.model.lora.experts import is_experts
 from kernelraft.model.lora.stored import Stored
-from kernelraft.model.memory import free_bytes, size
+from kernelraft.model.memory import size
 from kernelraft.trainer.inventory import take, total_bytes
 from kernelraft.trainer.loss import CHUNK
 from kernelraft.trainer.settings import LoopSettings
@@ -136,12 +136,3 @@ class _Shapes(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, ...]:
         raise NotImplementedError  # nothing is ever taken back through it
-
-
-def layers_to_recompute(module: Any, settings: LoopSettings, device: Any) -> int:
-    """As few as the memory of a GPU allows; all where even that is too much by the estimate. None on a CPU."""
-    if device.type != "cuda":
-        return 0
-    found = estimate(module, settings, compiled=settings.compile is not False)
-    fewest = found.least_recomputed(int(0.94 * free_bytes(device)) + torch.cuda.memory_allocated(device))
-    return found.count if fewest is None else fewest

@@ -1,6 +1,6 @@
 """The settings that every trainer shares; conf/trainer/base/loop.yaml says what each means."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -49,6 +49,10 @@ class LoopSettings:
     strategy: str
     precision: Literal["32-true", "bf16-mixed", "bf16-true"]
     threads: Count | None
+
+    def compiles(self, device: Any) -> bool:
+        """Whether layers are compiled on a torch device."""
+        return device.type == "cuda" if self.compile == "auto" else self.compile
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.steps is None):
