@@ -10,7 +10,7 @@ from kernelraft.trainer.speed import compile_layers, recompute_layers
 
 
 def prepare(module: Any, settings: LoopSettings, recomputed: int, device: Any) -> Frame | None:
-    """Change `module` for the settings, so many layers run again; returns the frame of its batches, if they have one."""
+    """Change `module` for the settings, so many layers run again; returns its batches' frame, if they have one."""
     use_documents(module)
     if settings.compiles(device):
         compile_layers(module)
