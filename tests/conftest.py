@@ -10,6 +10,7 @@ from kernelraft.records import Example, Message, Reason, Sample, Status, Task, V
 from kernelraft.runs import Run
 from kernelraft.tracker.none import NoTracker
 from kernelraft.trainer.full import Full
+from tests.servers import Roots
 
 LOOP = {
     "lr": 4e-3, "epochs": None, "steps": 12, "batch_size": 4, "accumulate": 1, "max_length": 256,
@@ -72,6 +73,21 @@ def own_state(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def roots():
+    """What the evaluator's servers are forked from, where a test is not about how they start."""
+    opened = Roots()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def forked_servers(roots):
+    """A pool that is opened in this module has them."""
+    with roots.serving():
         yield
 
 

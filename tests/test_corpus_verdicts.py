@@ -10,7 +10,7 @@ NAMES = [program.name for kind in ("honest", "hostile") for program in programs(
 
 
 @pytest.fixture(scope="module")
-def tried() -> dict[str, Tried]:
+def tried(forked_servers: None) -> dict[str, Tried]:
     with Triton(workers=2, advisory=[], device="cpu", timeout_s=8.0).open() as judge:
         return {one.program.name: one for one in selftest(judge)}
 

@@ -29,7 +29,7 @@ def tasks():
     return list(DATA.tasks())
 
 
-def test_every_class_of_failure_is_judged_fed_back_and_mended(tasks, tmp_path):
+def test_every_class_of_failure_is_judged_fed_back_and_mended(forked_servers, tasks, tmp_path):
     faults = dict(zip((t.id for t in tasks), SPOILED.items(), strict=True))
 
     def say(task, index, turn):

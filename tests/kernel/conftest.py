@@ -1,12 +1,13 @@
 """One judge of each protocol for all tests of this folder: its workers take seconds to start."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.servers import Roots
 
 from kernelraft.records import Sample, Task, Verdict
 from kernelraft.verifier.triton import Triton
@@ -16,9 +17,9 @@ CONF = Path(__file__).parents[2] / "conf/verifier"
 
 
 @pytest.fixture(scope="session")
-def verdict_of() -> Iterator[Judged]:
+def verdict_of(roots: Roots) -> Iterator[Judged]:
     """(reference, code) -> verdict."""
-    with judged() as verdict:
+    with judged(roots) as verdict:
         yield verdict
 
 
@@ -31,15 +32,17 @@ def published() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def published_verdict_of(published: dict[str, Any]) -> Iterator[Judged]:
+def published_verdict_of(roots: Roots, published: dict[str, Any]) -> Iterator[Judged]:
     """(reference, code) -> verdict by KernelBench's protocol."""
-    with judged(**published) as verdict:
+    with judged(roots, **published) as verdict:
         yield verdict
 
 
 @contextmanager
-def judged(**settings: Any) -> Iterator[Judged]:
-    with Triton(timeout_s=10.0, memory_mib=1024, advisory=[], **settings).open() as judge:
+def judged(roots: Roots, **settings: Any) -> Iterator[Judged]:
+    with ExitStack() as opened:
+        with roots.serving():
+            judge = opened.enter_context(Triton(timeout_s=10.0, memory_mib=1024, advisory=[], **settings).open())
 
         def verdict(reference: str, code: str) -> Verdict:
             task = Task(id="t", family="f", language="triton", prompt="", reference=reference)

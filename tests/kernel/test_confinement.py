@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 from programs import RELU, UNCHECKED, model
+from tests.servers import Fork, Roots
 
 from kernelraft.kernel import channel, confine, linux, policy
 from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.judge import Bench
 from kernelraft.kernel.secret import secret
 from kernelraft.kernel.settings import Settings
-from kernelraft.kernel.workers import Server
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[list[Server]]:
-    started = [Server("run"), Server("compile")]
+def servers(roots: Roots) -> Iterator[list[Fork]]:
+    started = [roots.fork("run"), roots.fork("compile")]
     for server in started:
         server.ready()
     yield started
@@ -31,7 +31,7 @@ def servers() -> Iterator[list[Server]]:
 
 
 @pytest.fixture
-def bench(servers: list[Server], monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(servers: list[Fork], monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """A judge in this process, which lets every source through to the child."""
     monkeypatch.setattr(policy, "check", lambda code: None)
     clients, socks = [], []
@@ -72,7 +72,7 @@ def test_the_secret_cannot_be_read(bench: Bench, tmp_path: Path, monkeypatch: py
     ), answer["detail"]
 
 
-def test_every_layer_that_is_claimed_holds(servers: list[Server]) -> None:
+def test_every_layer_that_is_claimed_holds(servers: list[Fork]) -> None:
     ours, theirs = channel.pair()
     control, childs = channel.pair()
     log = os.memfd_create("log")

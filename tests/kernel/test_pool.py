@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from programs import HONEST_RELU, RELU
+from tests.servers import Roots
 
 from kernelraft.errors import VerifierUnavailable
 from kernelraft.kernel import pool as pool_module
@@ -73,19 +74,20 @@ def test_killed_worker_is_replaced(name: str, pool: Pool, others: set[int]) -> N
     assert pool.submit(RELU, HONEST_RELU).result(60)["status"] == Status.PASS
 
 
-def test_a_server_that_dies_costs_no_verdict_of_any_worker(pool: Pool, others: set[int]) -> None:
+def test_a_server_that_dies_costs_no_verdict_of_any_worker(roots: Roots, pool: Pool, others: set[int]) -> None:
     before = others | set(descendants(os.getpid()))
-    two = Pool(2, SETTINGS, allow_weak=False)
-    two.open()
-    try:
-        for kind in ("kr-run", "kr-compile"):  # both workers are in use, then both lose what they were forked from
-            warm = [two.submit(f"{RELU}# {n}\n", HONEST_RELU) for n in range(2)]
-            assert [future.result(60)["status"] for future in warm] == [Status.PASS] * 2
-            os.kill(own(kind, before)[0], signal.SIGKILL)
-            after = [two.submit(f"{RELU}# {n}\n", HONEST_RELU) for n in range(2)]
-            assert [future.result(60)["status"] for future in after] == [Status.PASS] * 2
-    finally:
-        two.close()
+    with roots.serving():
+        two = Pool(2, SETTINGS, allow_weak=False)
+        two.open()
+        try:
+            for kind in ("kr-run", "kr-compile"):  # both workers are in use, then both lose what they were forked from
+                warm = [two.submit(f"{RELU}# {n}\n", HONEST_RELU) for n in range(2)]
+                assert [future.result(60)["status"] for future in warm] == [Status.PASS] * 2
+                os.kill(own(kind, before)[0], signal.SIGKILL)
+                after = [two.submit(f"{RELU}# {n}\n", HONEST_RELU) for n in range(2)]
+                assert [future.result(60)["status"] for future in after] == [Status.PASS] * 2
+        finally:
+            two.close()
 
 
 def test_server_that_is_killed_while_it_starts_costs_no_verdict(pool: Pool, others: set[int]) -> None:

@@ -98,7 +98,7 @@ def test_selftest_stops_before_any_sample_is_judged(
 
 
 @pytest.mark.parametrize(("tolerance", "wrong"), [(1e-4, False), (2e-2, True)])
-def test_selftest_tells_sound_tolerances_from_wide_ones(tolerance: float, wrong: bool) -> None:
+def test_selftest_tells_sound_tolerances_from_wide_ones(forked_servers: None, tolerance: float, wrong: bool) -> None:
     verifier = Triton(
         trials=3, timeout_s=60.0, targets=["sm_90"], advisory=[], tolerances={"float32": tolerance}, device="cpu",
         selftest=True,

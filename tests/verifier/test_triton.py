@@ -56,7 +56,7 @@ def sample(name: str, code: str) -> Sample:
 
 
 @pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
+def judge(forked_servers: None) -> Iterator[Judge]:
     with Triton(workers=1).open() as opened:
         yield opened
 
@@ -156,7 +156,7 @@ def test_evaluator_depends_on_what_can_change_a_verdict() -> None:
     assert len({base, *(other.evaluator for other in others)}) == 6
 
 
-def test_weak_confinement_is_refused_unless_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weak_confinement_is_refused_unless_allowed(forked_servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confine, "is_enough", lambda layers: False)
     with pytest.raises(VerifierUnavailable, match="allow_weak_sandbox") as caught, Triton(workers=1).open():
         pass
@@ -180,7 +180,9 @@ def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
         Triton(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_later_run_takes_verdicts_over_and_a_change_of_the_evaluator_does_not(tmp_path: Path) -> None:
+def test_a_later_run_takes_verdicts_over_and_a_change_of_the_evaluator_does_not(
+    forked_servers: None, tmp_path: Path
+) -> None:
     samples = [sample("gold", CODE), sample("wrong", CODE.replace("* 2.0", "* 3.0"))]
 
     def judged(**changes: Any) -> list[tuple[Status, str, bool]]:
@@ -198,7 +200,7 @@ def test_a_later_run_takes_verdicts_over_and_a_change_of_the_evaluator_does_not(
     assert [fresh for *_, fresh in judged(memory_mib=1024)] == [True, True]
 
 
-def test_a_kernel_that_was_compiled_is_not_compiled_again(tmp_path: Path) -> None:
+def test_a_kernel_that_was_compiled_is_not_compiled_again(forked_servers: None, tmp_path: Path) -> None:
     settings = {"workers": 1, "trials": 1, "targets": ["sm_90"], "advisory": ["gfx942"], "cache": str(tmp_path)}
     other = "# the same kernel, on another line of another program\n" + CODE
     with Triton(**settings).open() as judge:
