@@ -19,6 +19,8 @@ SMALL = [
     "stage.steps.after.samples_per_task=2", "stage.steps.after.k=[1,2]",
     "stage.steps.control.samples_per_task=2", "stage.steps.control.k=[1,2]",
     "generator.max_new_tokens=48", "verifier.trials=1", "verifier.targets=[sm_90]",
+    # Two threads that wait for each other while other tests are busy on both cores take three times the time of one.
+    "trainer.threads=1", "stage.steps.raft.trainer.threads=1", "stage.steps.seed_only.trainer.threads=1",
 ]  # fmt: skip
 KILLED_ONCE_THERE_IS = ["seeds/verdicts.jsonl", "sft/.model/**/step-*.ckpt", "raft/cycle-1/verdicts.jsonl"]
 
