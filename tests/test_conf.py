@@ -3,6 +3,7 @@
 import ast
 import importlib
 from dataclasses import fields
+from functools import cache
 
 import pytest
 import yaml
@@ -93,20 +94,24 @@ def targets(tree):
             yield from targets(value)
 
 
+@cache
+def attributes_read():
+    """Names that stand as attributes somewhere in the package."""
+    return {
+        node.attr
+        for path in (HOME / "src/kernelraft").rglob("*.py")
+        if "corpus" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+
+
 @pytest.mark.parametrize(
     "cls", sorted(set(component_classes()), key=lambda c: c.__qualname__), ids=lambda c: c.__name__
 )
 def test_every_key_of_a_component_is_read_by_code(cls):
     """A field is read where its name stands as an attribute somewhere in the package."""
-    package = HOME / "src/kernelraft"
-    read = {
-        node.attr
-        for path in package.rglob("*.py")
-        if "corpus" not in path.parts
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
-    }
-    assert {f.name for f in fields(cls)} <= read
+    assert {f.name for f in fields(cls)} <= attributes_read()
 
 
 def test_every_root_key_is_read_by_code():
