@@ -24,6 +24,13 @@ def verdict_of(roots: Roots) -> Iterator[Judged]:
 
 
 @pytest.fixture(scope="session")
+def early_verdict_of(roots: Roots) -> Iterator[Judged]:
+    """As verdict_of, of a judge that waits two seconds: for programs that never end."""
+    with judged(roots, timeout_s=2.0) as verdict:
+        yield verdict
+
+
+@pytest.fixture(scope="session")
 def published() -> dict[str, Any]:
     """What verifier=triton_kernelbench says beside verifier=triton."""
     node = yaml.safe_load((CONF / "triton_kernelbench.yaml").read_text())
@@ -42,7 +49,8 @@ def published_verdict_of(roots: Roots, published: dict[str, Any]) -> Iterator[Ju
 def judged(roots: Roots, **settings: Any) -> Iterator[Judged]:
     with ExitStack() as opened:
         with roots.serving():
-            judge = opened.enter_context(Triton(timeout_s=10.0, memory_mib=1024, advisory=[], **settings).open())
+            verifier = Triton(**({"timeout_s": 10.0, "memory_mib": 1024, "advisory": []} | settings))
+            judge = opened.enter_context(verifier.open())
 
         def verdict(reference: str, code: str) -> Verdict:
             task = Task(id="t", family="f", language="triton", prompt="", reference=reference)
