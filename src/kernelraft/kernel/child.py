@@ -28,6 +28,13 @@ def pid_of(pidfd: int) -> int:
     return next(int(line.removeprefix("Pid:")) for line in lines if line.startswith("Pid:"))
 
 
+def _resident_mib(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE >> 20
+    except (OSError, IndexError):
+        return 0
+
+
 class Child:
     """Forked by a zygote on entry, dead with all its descendants on exit.
 
@@ -106,15 +113,10 @@ class Child:
 
     def _wait(self, fd: int) -> None:
         while not select.select([fd], [], [], min(_POLL_S, self._deadline.left()))[0]:
-            self._deadline.watch(pid_of(self._pidfd))
-            if self._resident_mib() > self._memory_mib:
+            pid = pid_of(self._pidfd)
+            self._deadline.watch(pid)
+            if _resident_mib(pid) > self._memory_mib:
                 raise Fault(Reason.OUT_OF_MEMORY, f"more than {self._memory_mib} MiB in use")
-
-    def _resident_mib(self) -> int:
-        try:
-            return int(Path(f"/proc/{pid_of(self._pidfd)}/statm").read_text().split()[1]) * _PAGE >> 20
-        except (OSError, IndexError):
-            return 0
 
     def _death(self) -> Fault:
         select.select([self._pidfd], [], [], 1.0)  # the socket closes a moment before the process is gone
