@@ -12,13 +12,13 @@ import torch
 from torch.func import functional_call
 
 from kernelraft.model.attention import documents
+from kernelraft.model.layers import layers_of
 from kernelraft.model.lora.experts import is_experts
 from kernelraft.model.lora.stored import Stored
 from kernelraft.model.memory import size
 from kernelraft.trainer.inventory import take, total_bytes
 from kernelraft.trainer.loss import CHUNK
 from kernelraft.trainer.settings import LoopSettings
-from kernelraft.trainer.speed import layers_of
 
 COMPILED = 0.8  # of what a layer keeps: torch.compile keeps less (78 against 100 GiB of an 8B, docs/benchmarks.md)
 _STATE = {"adamw": 8, "adamw_8bit": 2, "muon": 4}  # bytes of a trained weight

@@ -7,13 +7,10 @@ from typing import Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
+from kernelraft.model.layers import layers_of
+
 log = logging.getLogger("kernelraft")
 Forward = Callable[..., Any]
-
-
-def layers_of(module: Any) -> list[Any]:
-    """The decoder's layers, in their order."""
-    return list(module.get_decoder().layers)
 
 
 class _Compiling:
