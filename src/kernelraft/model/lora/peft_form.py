@@ -1,6 +1,7 @@
 """Adapters in peft's own files, which peft, transformers and vLLM load without this project."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,12 @@ _PREFIX = "base_model.model."
 
 
 def save(model: Any, folder: Path, lora: LoraShape, base: str, revision: str | None = None) -> None:
-    """Leave the adapters of `model` in `folder`, in the dtype of its base."""
+    """Leave the adapters of `model` in `folder`, in the dtype that they have."""
     from peft import LoraConfig
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {f"{_PREFIX}{name}": tensor.detach().cpu().contiguous() for name, tensor in _tensors(model).items()}
+    tensors = {name: view.detach().cpu().reshape(shape).contiguous() for name, shape, view in _views(model)}
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     modules, parameters, experts = _targets(model)
     other = experts if lora.expert_rank != lora.rank else []
@@ -54,17 +55,23 @@ def _targets(model: Any) -> tuple[list[str], list[str], list[str]]:
     return modules, parameters, experts
 
 
-def _tensors(model: Any) -> dict[str, torch.Tensor]:
-    """Under peft's names: experts' factors lie side by side, down_proj's inside gate_up_proj's wrapper."""
-    found: dict[str, torch.Tensor] = {}
+def _views(model: Any) -> Iterator[tuple[str, tuple[int, ...], torch.Tensor]]:
+    """Every factor: its name and its shape in peft's file, and a view of the parameter in that file's order.
+
+    Experts' factors lie side by side, gate_up_proj's inside down_proj's wrapper.
+    """
     for name, module in model.named_modules():
+        path = f"{_PREFIX}{name}"
         if isinstance(module, LoraLinear) and module.lora_A is not None and module.lora_B is not None:
-            found |= {f"{name}.lora_A.weight": module.lora_A, f"{name}.lora_B.weight": module.lora_B}
+            yield f"{path}.lora_A.weight", tuple(module.lora_A.shape), module.lora_A
+            yield f"{path}.lora_B.weight", tuple(module.lora_B.shape), module.lora_B
         elif isinstance(module, LoraExperts) and module.lora:
-            for wrapper, (factor_A, factor_B) in zip(_WRAPPERS, _pairs(module), strict=True):
-                found[f"{name}.{wrapper}lora_A.weight"] = factor_A.flatten(0, 1)
-                found[f"{name}.{wrapper}lora_B.weight"] = factor_B.permute(1, 2, 0).flatten(1)
-    return found
+            factors = list(module.lora)
+            for wrapper, factor_A, factor_B in zip(_WRAPPERS, factors[::2], factors[1::2], strict=True):
+                experts, rank, inputs = factor_A.shape
+                side_by_side = experts * rank
+                yield f"{path}.{wrapper}lora_A.weight", (side_by_side, inputs), factor_A
+                yield f"{path}.{wrapper}lora_B.weight", (factor_B.shape[1], side_by_side), factor_B.permute(1, 2, 0)
 
 
 _WRAPPERS = ("base_layer.", "")  # of gate_up_proj and of down_proj
@@ -107,7 +114,7 @@ def _shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 
 def misfit(model: Any, folder: Path) -> str:
     """Which tensor of the adapter in `folder` is not one that `model` with adapters has, "" where all are."""
-    wanted = {f"{_PREFIX}{name}": tuple(tensor.shape) for name, tensor in _tensors(model).items()}
+    wanted = {name: shape for name, shape, _ in _views(model)}
     there = _shapes(folder)
     for name in sorted(wanted.keys() | there.keys()):
         if wanted.get(name) != there.get(name):
@@ -125,19 +132,5 @@ def restore(model: Any, folder: Path) -> None:
 
     stored = load_file(folder / WEIGHTS)
     with torch.no_grad():
-        for name, module in model.named_modules():
-            if isinstance(module, LoraLinear) and module.lora_A is not None and module.lora_B is not None:
-                module.lora_A.copy_(stored[f"{_PREFIX}{name}.lora_A.weight"])
-                module.lora_B.copy_(stored[f"{_PREFIX}{name}.lora_B.weight"])
-            elif isinstance(module, LoraExperts) and module.lora:
-                for wrapper, (factor_A, factor_B) in zip(_WRAPPERS, _pairs(module), strict=True):
-                    experts, outputs, rank = factor_B.shape
-                    rows_A = stored[f"{_PREFIX}{name}.{wrapper}lora_A.weight"]
-                    rows_B = stored[f"{_PREFIX}{name}.{wrapper}lora_B.weight"]
-                    factor_A.copy_(rows_A.view_as(factor_A))
-                    factor_B.copy_(rows_B.view(outputs, rank, experts).permute(2, 0, 1))
-
-
-def _pairs(module: LoraExperts) -> list[tuple[torch.nn.Parameter, torch.nn.Parameter]]:
-    factors = list(module.lora)
-    return [(factors[0], factors[1]), (factors[2], factors[3])]
+        for name, _, view in _views(model):
+            view.copy_(stored[name].view_as(view))
