@@ -29,7 +29,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import Field, TypeAdapter, ValidationError
 
 from kernelraft.component import did_you_mean
-from kernelraft.errors import ConfigError, KernelraftError
+from kernelraft.errors import ConfigError, KernelraftError, first_line
 
 HOME = Path(__file__).resolve().parents[2]
 USER_ERROR = 2
@@ -125,7 +125,7 @@ def one_line_errors() -> Iterator[None]:
     except (MissingConfigException, ConfigCompositionException, OverrideParseException) as error:
         _fail(explain(error))
     except (HydraException, OmegaConfBaseException) as error:
-        _fail(_first_line(error))
+        _fail(first_line(error))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -149,7 +149,7 @@ def _fail(message: str) -> None:
 
 def explain(error: Exception) -> str:
     """One line for an error of Hydra's composition."""
-    text = _first_line(error)
+    text = first_line(error)
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, option = (error.missing_cfg_file or "").rpartition("/")
         return (
@@ -161,10 +161,6 @@ def explain(error: Exception) -> str:
         key = unmatched.group(1).split("@")[0]
         return f"there is no key or group '{key}' in this run{did_you_mean(key, _known_keys())}; see --cfg job"
     return text
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _known_keys() -> list[str]:

@@ -5,6 +5,11 @@ that line and exits with 2.
 """
 
 
+def first_line(error: BaseException) -> str:
+    """What another's error says, without the lines below it."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 class KernelraftError(Exception):
     """Base: its message is the one line that the user reads."""
 

@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 from urllib.request import getproxies
 
 from kernelraft.component import component
-from kernelraft.errors import ModelUnavailable
+from kernelraft.errors import ModelUnavailable, first_line
 from kernelraft.model import Weights
 
 _NAME = r"[\w-][\w.-]*/[\w-][\w.-]*"  # of a repository
@@ -47,7 +47,7 @@ class Hub:
                 f"{self.repository} asks for consent: accept its terms on the hub and set HF_TOKEN"
             ) from None
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            raise ModelUnavailable(f"{self.repository} cannot be had: {_first_line(error)}") from None
+            raise ModelUnavailable(f"{self.repository} cannot be had: {first_line(error)}") from None
         return Weights(path=self.repository, revision=self.revision)
 
     def under(self, base: Weights, origin: Weights) -> Weights:
@@ -85,7 +85,3 @@ class Hub:
                 f"{self.repository} is not on this machine and the hub cannot be reached: "
                 "connect, or give model.repository=<a folder with the weights>"
             ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

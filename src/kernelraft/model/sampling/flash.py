@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from kernelraft.errors import first_line
 from kernelraft.model.sampling.attention import Attended, Attention, Plain
 from kernelraft.model.sampling.store import Span, Store
 
@@ -72,7 +73,7 @@ def best(config: Any, dtype: torch.dtype, device: torch.device) -> Attention:
     try:
         error = max(_error(R, torch.randn(3, 2, G, 300, D, device=device, dtype=dtype)))
     except RuntimeError as refused:  # another build of torch, another head width
-        log.warning("sampling without FlashAttention: %s", str(refused).splitlines()[0])
+        log.warning("sampling without FlashAttention: %s", first_line(refused))
         return Plain()
     if error > 0.1:  # roundings of bfloat16 give a tenth of it, a wrong key ten times as much
         log.warning("sampling without FlashAttention: it differs from the plain form by %.3f", error)

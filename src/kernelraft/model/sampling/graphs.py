@@ -5,6 +5,8 @@ from collections.abc import Callable, Hashable
 
 import torch
 
+from kernelraft.errors import first_line
+
 log = logging.getLogger("kernelraft")
 
 
@@ -39,7 +41,7 @@ class Graphs:
             with torch.cuda.graph(graph):
                 step()
         except RuntimeError as refused:  # a layer that asks the device in the middle of a step
-            log.warning("sampling without CUDA graphs: %s", str(refused).splitlines()[0])
+            log.warning("sampling without CUDA graphs: %s", first_line(refused))
             self._on = False
         else:
             self._graphs[shape] = graph
