@@ -9,8 +9,8 @@ from kernelraft.errors import ModelUnavailable
 from kernelraft.model import Loaded, Model, Weights
 from kernelraft.model.card import CARD, base_of, look, origin_of, place
 from kernelraft.model.lora import LoraShape
+from kernelraft.model.pretrained import pretrained
 from kernelraft.model.quantization import Quantization
-from kernelraft.model.silence import silence
 from kernelraft.store import write_json
 
 
@@ -25,21 +25,13 @@ def load(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    silence()
-    options: dict[str, Any] = {"revision": weights.revision} if weights.revision else {}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(weights.path, **options)
-        if quantization is not None:
-            from kernelraft.model.packed_loading import PackedConfig
+    tokenizer = pretrained(AutoTokenizer, weights)
+    options: dict[str, Any] = {"dtype": getattr(torch, model.dtype), "attn_implementation": model.attention}
+    if quantization is not None:
+        from kernelraft.model.packed_loading import PackedConfig
 
-            packing = PackedConfig(double=quantization.double)
-            options |= {"quantization_config": packing, "device_map": {"": device}}
-        module = AutoModelForCausalLM.from_pretrained(
-            weights.path, dtype=getattr(torch, model.dtype), attn_implementation=model.attention, **options
-        )
-    except (OSError, ValueError) as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelUnavailable(f"{weights.path} cannot be loaded: {first}") from None
+        options |= {"quantization_config": PackedConfig(double=quantization.double), "device_map": {"": device}}
+    module = pretrained(AutoModelForCausalLM, weights, **options)
     if quantization is not None or lora is not None:
         from kernelraft.model.lora.attach import freeze
 

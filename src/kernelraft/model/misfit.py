@@ -5,6 +5,7 @@ from typing import Any
 
 from kernelraft.errors import ModelUnavailable
 from kernelraft.model import Weights
+from kernelraft.model.pretrained import pretrained
 
 
 def refuse_misfit(folder: Path, base: Weights) -> None:
@@ -33,11 +34,6 @@ def skeleton(base: Weights) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    options = {"revision": base.revision} if base.revision else {}
-    try:
-        config = AutoConfig.from_pretrained(base.path, **options)
-    except (OSError, ValueError) as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelUnavailable(f"{base.path} cannot be loaded: {first}") from None
+    config = pretrained(AutoConfig, base)
     with torch.device("meta"):
         return AutoModelForCausalLM.from_config(config)

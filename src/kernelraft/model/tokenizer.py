@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kernelraft.errors import ModelUnavailable
-from kernelraft.model import Model, Weights
+from kernelraft.model import Model
 from kernelraft.model.card import look, place
 from kernelraft.model.chat import decode, special_tokens
-from kernelraft.model.silence import silence
+from kernelraft.model.pretrained import pretrained
 
 _HALF = "\N{REPLACEMENT CHARACTER}"  # what half of a character decodes to
 _LONGEST = 8  # tokens of one character; more, and the text holds this very character
@@ -38,19 +37,9 @@ def tokenizer_of(model: Model, checkpoint: Path | None, folder: Path, corpus: Se
         weights = model.weights(folder, corpus, seed)
     else:
         weights = place(look(checkpoint, model), model)
-    return _load(weights)
-
-
-def _load(weights: Weights) -> Any:
     from transformers import AutoTokenizer
 
-    silence()
-    options = {"revision": weights.revision} if weights.revision else {}
-    try:
-        return AutoTokenizer.from_pretrained(weights.path, **options)
-    except (OSError, ValueError) as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelUnavailable(f"the tokenizer of {weights.path} cannot be loaded: {first}") from None
+    return pretrained(AutoTokenizer, weights, called=f"the tokenizer of {weights.path}")
 
 
 def pieces(tokenizer: Any, ids: Sequence[int], trained: Sequence[bool]) -> Iterator[Piece]:
