@@ -216,7 +216,7 @@ def test_a_stage_that_asks_once_gets_samples(provider, tmp_path):
             assert {s.id for s in writer.write(tasks, range(2), 0, known)} == set(samples) - known
         assert server.count("served") == 10
     assert {(s.task_id, s.index) for s in samples.values()} == {(t.id, n) for t in tasks for n in range(2)}
-    assert all(s.code in s.text and s.model == "tiny" and s.completion_tokens for s in samples.values())
+    assert all(s.code in s.text and s.model == "tiny" and s.completion_tokens and s.dollars for s in samples.values())
 
 
 def test_an_error_reaches_the_stage_that_asks_once(provider, tmp_path):

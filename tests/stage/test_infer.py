@@ -5,7 +5,8 @@ import pytest
 
 from kernelraft.errors import ConfigError, DataError, Refused, StageError
 from kernelraft.generator.chat import Reply, Traffic
-from kernelraft.records import Sample
+from kernelraft.records import Message, Sample, digest
+from kernelraft.spending.usage import Usage
 from kernelraft.stage.infer import Infer
 from kernelraft.store import read
 from tests.conftest import execute
@@ -35,7 +36,8 @@ class Echo:
         self.asked.append(said)
         if said in self.refused:
             raise Refused("too long")
-        return Reply(text=f"<triton>\n# {said}\n</triton>", finish_reason=self.finish, model="echo")
+        text, used = f"<triton>\n# {said}\n</triton>", Usage(input_tokens=3, cache_read_tokens=4, output_tokens=5)
+        return Reply(text=text, finish_reason=self.finish, model="echo", usage=used, dollars=0.25, seconds=1.5)
 
     def traffic(self):
         return Traffic()
@@ -51,6 +53,14 @@ def test_the_answer_is_printed_alone_and_kept(tmp_path, capsys):
     assert capsys.readouterr().out == "<triton>\n# user: add 1 to x\n</triton>\n"
     [sample] = read(Sample, tmp_path / "samples.jsonl")
     assert sample.code == "# user: add 1 to x\n"
+
+
+def test_a_sample_says_what_it_was_asked_and_what_it_cost(tmp_path):
+    execute(infer(Echo(), prompt="add 1 to x"), tmp_path)
+    [sample] = read(Sample, tmp_path / "samples.jsonl")
+    assert sample.task_id == digest(Message(role="user", content="add 1 to x"))
+    assert (sample.model, sample.dollars, sample.seconds) == ("echo", 0.25, 1.5)
+    assert (sample.prompt_tokens, sample.cached_tokens, sample.completion_tokens) == (7, 4, 5)
 
 
 def test_a_text_file_is_one_prompt_given_as_it_is(tmp_path, capsys):

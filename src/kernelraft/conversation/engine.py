@@ -9,12 +9,12 @@ from typing import Any
 from kernelraft.conversation.exchange import Exchange, status
 from kernelraft.conversation.interrupts import interrupts
 from kernelraft.conversation.keeping import Keys, Store
-from kernelraft.conversation.messages import history, sample_of
+from kernelraft.conversation.messages import history
 from kernelraft.conversation.prompts import Prompts
 from kernelraft.conversation.rules import Rules
 from kernelraft.conversation.watch import Watch
 from kernelraft.errors import Refused, StageError, VerifierUnavailable
-from kernelraft.generator.chat import Chat, Request
+from kernelraft.generator.chat import Chat, Request, sample_of
 from kernelraft.records import Reason, Sample, Status, Task, Verdict
 from kernelraft.verifier import Judge
 
@@ -170,7 +170,7 @@ class Engine:
                 self._at_client.add(worker)
             try:
                 reply = await self.chat.reply(request)
-                sample = sample_of(request, feedback, reply, self.chat.name)
+                sample = sample_of(request, reply, self.chat.name, feedback)
                 await self.store.samples.put(sample)
             except Refused as error:
                 self.refused[task.id, index] = str(error)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from kernelraft.answer import whole
-from kernelraft.records import Message, Task
+from kernelraft.answer import extract, whole
+from kernelraft.records import Message, Sample, Task, digest
 from kernelraft.spending.forecast import Forecast, Planned
 from kernelraft.spending.usage import Usage as Usage
 
@@ -56,6 +56,31 @@ class Reply:
     def message(self) -> str:
         """All of it as one text, the reasoning in <think>."""
         return whole(self.reasoning, self.text)
+
+
+def sample_of(request: Request, reply: Reply, chat: str, feedback: str = "") -> Sample:
+    """The record of an answer; `chat` stands for the model where the reply does not name it.
+
+    Where the request is of no task, the digest of what was said stands for its id.
+    """
+    answer, used = extract(reply.message), reply.usage
+    return Sample(
+        id=request.key,
+        task_id=request.task.id if request.task else digest(*request.messages),
+        index=request.index,
+        turn=request.turn,
+        text=reply.message,
+        code=answer.code,
+        reasoning=answer.reasoning,
+        model=reply.model or chat,
+        finish_reason=reply.finish_reason,
+        prompt_tokens=used.prompt_tokens,
+        completion_tokens=used.output_tokens,
+        feedback=feedback,
+        cached_tokens=used.cache_read_tokens,
+        dollars=reply.dollars,
+        seconds=round(reply.seconds, 3),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,12 @@ from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
 
-from kernelraft.answer import extract
 from kernelraft.component import component
 from kernelraft.console import progress
 from kernelraft.data.asked import Asked, asked_in, prompt_of
 from kernelraft.errors import ConfigError, Refused, StageError
 from kernelraft.generator import Generator
-from kernelraft.generator.chat import Chat, Converser, Paid, Request
+from kernelraft.generator.chat import Chat, Converser, Paid, Request, sample_of
 from kernelraft.generator.local import Local
 from kernelraft.journal import Journal
 from kernelraft.records import Sample, digest
@@ -126,17 +125,10 @@ class Infer:
 
 
 async def _answer(chat: Chat, key: str, talk: Asked, samples: Journal[Sample]) -> None:
-    asked = digest(*talk)
+    request = Request(key=key, messages=talk, batch=True)
     try:
-        reply = await chat.reply(Request(key=key, messages=talk, batch=True))
+        reply = await chat.reply(request)
     except Refused as error:
         log.warning("not answered: %s", error)
         return
-    answer = extract(reply.message)
-    samples.append(
-        Sample(
-            id=key, task_id=asked, index=0, text=reply.message, code=answer.code, reasoning=answer.reasoning,
-            model=reply.model, finish_reason=reply.finish_reason, prompt_tokens=reply.usage.prompt_tokens,
-            completion_tokens=reply.usage.output_tokens,
-        )
-    )  # fmt: skip
+    samples.append(sample_of(request, reply, chat.name))

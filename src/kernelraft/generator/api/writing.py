@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernelraft.answer import extract
 from kernelraft.generator import Writer, sample_id
-from kernelraft.generator.chat import Chat, Converser, Paid, Request
+from kernelraft.generator.chat import Chat, Converser, Paid, Request, sample_of
 from kernelraft.records import Message, Sample, Task
 from kernelraft.spending.forecast import GUESS, at_most
 
@@ -74,10 +73,5 @@ class _Writer:
     async def _ask(self, job: Job, done: "queue.SimpleQueue[Sample | None]") -> None:
         task, n, key = job
         prompt = Message(role="user", content=task.prompt)
-        reply = await self.chat.reply(Request(key=key, messages=(prompt,), batch=True))
-        answer = extract(reply.message)
-        done.put(Sample(
-            id=key, task_id=task.id, index=n, text=reply.message, code=answer.code, reasoning=answer.reasoning,
-            model=reply.model, finish_reason=reply.finish_reason, prompt_tokens=reply.usage.prompt_tokens,
-            completion_tokens=reply.usage.output_tokens,
-        ))  # fmt: skip
+        request = Request(key=key, messages=(prompt,), batch=True, task=task, index=n)
+        done.put(sample_of(request, await self.chat.reply(request), self.chat.name))
