@@ -38,8 +38,7 @@ class Benchmark:
     max_abstain: Annotated[float, Field(ge=0, le=1)]
 
     def __post_init__(self) -> None:
-        if max(self.k, default=0) > self.samples_per_task:
-            raise ConfigError(f"stage.k={self.k} needs samples_per_task >= {max(self.k)}, got {self.samples_per_task}")
+        refuse_too_few(self.samples_per_task, self.k, "stage")
 
     def execute(self, run: Run) -> Metrics:
         if isinstance(self.generator, Paid):
@@ -63,6 +62,12 @@ class Benchmark:
         log.info("pass@1 %.3f [%.3f, %.3f]", *(metrics[f"benchmark/pass@1{end}"] for end in ("", "_low", "_high")))
         run.log(metrics, 0)
         return metrics
+
+
+def refuse_too_few(samples: int, ks: list[int], where: str) -> None:
+    """pass@k needs k samples a task; `where` is the node of the config with these keys."""
+    if max(ks, default=0) > samples:
+        raise ConfigError(f"{where}.k={ks} needs samples_per_task >= {max(ks)}, got {samples}")
 
 
 def scores(made: list[Attempt], ks: list[int]) -> Metrics:

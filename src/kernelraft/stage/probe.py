@@ -7,12 +7,12 @@ from pydantic import Field
 
 from kernelraft.component import component
 from kernelraft.data import Tasks
-from kernelraft.errors import ConfigError, DataError
+from kernelraft.errors import DataError
 from kernelraft.generator.local import Local
 from kernelraft.model import Loaded
 from kernelraft.runs import Run
 from kernelraft.stage.attempts import Attempts
-from kernelraft.stage.benchmark import scores
+from kernelraft.stage.benchmark import refuse_too_few, scores
 from kernelraft.tracker import Metrics
 from kernelraft.verifier import Verifier
 
@@ -33,8 +33,7 @@ class Probe:
     max_abstain: Annotated[float, Field(ge=0, le=1)]
 
     def __post_init__(self) -> None:
-        if max(self.k, default=0) > self.samples_per_task:
-            raise ConfigError(f"probe.k={self.k} needs samples_per_task >= {max(self.k)}, got {self.samples_per_task}")
+        refuse_too_few(self.samples_per_task, self.k, "probe")
 
     def of(self, run: Run) -> "Probing":
         """Look at the tasks and start the verifier.
