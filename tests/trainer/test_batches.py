@@ -94,3 +94,5 @@ def test_an_example_that_does_not_fit_the_template_is_left_out_and_counted(caplo
     assert "1 of 3 examples do not fit the chat template and are left out" in caplog.text
     with pytest.raises(DataError, match="no example to train on: 1 given, 0 longer than 64 tokens, 1 unfit"):
         encode_all(tokenizer, examples[1:2], 64)
+    with pytest.raises(DataError, match="no example to train on: 1 given, 1 unfit"):
+        encode_all(tokenizer, examples[1:2], None)

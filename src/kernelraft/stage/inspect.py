@@ -1,7 +1,6 @@
 """stage=inspect: what a training would see of its data, token by token, with no training."""
 
 import logging
-import sys
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -70,7 +69,7 @@ class Inspect:
         from kernelraft.trainer.batches import encode_all
 
         try:
-            encoded, refused = encode_all(tokenizer, examples, sys.maxsize)
+            encoded, refused = encode_all(tokenizer, examples, None)
         except DataError:  # none fits the chat template
             encode_all(tokenizer, examples, self.max_length)  # says so as the training would
             raise

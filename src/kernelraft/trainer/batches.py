@@ -56,8 +56,12 @@ class Frame:
     longest: int
 
 
-def encode_all(tokenizer: Any, examples: Sequence[Example], max_length: int) -> tuple[list[Encoded], dict[str, float]]:
+def encode_all(
+    tokenizer: Any, examples: Sequence[Example], max_length: int | None
+) -> tuple[list[Encoded], dict[str, float]]:
     """(encoded examples, how many were left out: "train/overlong" ones, and those "train/unfit" for the template).
+
+    `max_length` None keeps those of any length.
 
     Raises:
         DataError: none is left.
@@ -68,7 +72,7 @@ def encode_all(tokenizer: Any, examples: Sequence[Example], max_length: int) -> 
             encoded.append(Encoded(*encode_example(tokenizer, example)))
         except DataError as error:
             unfit.append(str(error))
-    kept = [e for e in encoded if len(e.ids) <= max_length]
+    kept = [e for e in encoded if max_length is None or len(e.ids) <= max_length]
     overlong = len(encoded) - len(kept)
     if overlong:
         log.warning("%d of %d examples are longer than %d tokens and left out", overlong, len(examples), max_length)
@@ -77,10 +81,9 @@ def encode_all(tokenizer: Any, examples: Sequence[Example], max_length: int) -> 
             "%d of %d examples do not fit the chat template and are left out: %s", len(unfit), len(examples), unfit[0]
         )
     if not kept:
+        long = f", {overlong} longer than {max_length} tokens" if max_length is not None else ""
         why = f", {len(unfit)} unfit for the chat template ({unfit[0]})" if unfit else ""
-        raise DataError(
-            f"no example to train on: {len(examples)} given, {overlong} longer than {max_length} tokens{why}"
-        )
+        raise DataError(f"no example to train on: {len(examples)} given{long}{why}")
     return kept, {"train/overlong": float(overlong), "train/unfit": float(len(unfit))}
 
 
