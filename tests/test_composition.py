@@ -126,6 +126,30 @@ def test_a_command_line_that_does_not_compose_is_explained_in_one_line(monkeypat
     assert "\n" not in line
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["stage=verify", "verifier=null"], "verifier=null: expected an option of verifier (triton, "),
+        (["stage=sft", "model=tiny", "trainer=3"], "trainer=3: expected an option of trainer (full, lora, "),
+        (["tracker=null"], "tracker=null: expected an option of tracker (jsonl, none, wandb), found null: name one"),
+        (["experiments=null"], "experiments=null: expected an option of experiments ("),
+        (["budget@_global_.budget=null"], "=null: expected an option of budget (default), found null: name one of"),
+        (["hydra/launcher=null"], "Config group override must be a string"),
+    ],
+)
+def test_a_group_that_is_given_no_option_is_explained_in_one_line(monkeypatch, capsys, words, told):
+    monkeypatch.setattr("sys.argv", ["run.py", *words])
+    with (
+        pytest.raises(SystemExit) as end,
+        one_line_errors(),
+        initialize_config_dir(str(HOME / "conf"), version_base="1.3"),
+    ):
+        compose("config", overrides=words)
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1
+    assert told in said
+
+
 def failing(error):
     with pytest.raises(SystemExit) as end, one_line_errors():
         raise error

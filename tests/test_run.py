@@ -90,6 +90,7 @@ def test_cfg_job_prints_the_config_and_leaves_nothing(tmp_path):
     [
         (["stag=sft"], ["'stag'", "did you mean 'stage'?"]),
         (["stage=verfy"], ["stage=verfy", "did you mean 'verify'?", "benchmark"]),
+        (["stage=verify", "verifier=null"], ["expected an option of verifier (triton, ", "found null", "name one of"]),
         ([*VERIFY, "verifier.worker=3"], ["'verifier.worker'", "did you mean 'verifier.workers'?"]),
         ([*VERIFY, "+verifier.worker=3"], ["Triton has no key 'worker'"]),
         ([*VERIFY, "verifier.workers=many"], ["Triton.workers", "integer", "'many'"]),

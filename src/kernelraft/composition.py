@@ -126,6 +126,10 @@ def one_line_errors() -> Iterator[None]:
         _fail(explain(error))
     except (HydraException, OmegaConfBaseException) as error:
         _fail(first_line(error))
+    except ValueError as error:
+        if not str(error).startswith("Config group override"):  # Hydra has no error of its own for it
+            raise
+        _fail(_no_option(sys.argv[1:]) or first_line(error))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -163,6 +167,21 @@ def explain(error: Exception) -> str:
     return text
 
 
+def _no_option(words: list[str]) -> str:
+    """One line for the first of the command's words that gives a group what is no option of it, as null."""
+    for word in words:
+        key, _, given = word.lstrip("+~").partition("=")
+        group = key.partition("@")[0]
+        options = _options(group)
+        wrong = [found for found in given.split(",") if found not in options]
+        if options and wrong and "/" not in group:
+            return (
+                f"{word}: expected an option of {group} ({', '.join(options)}), found {wrong[0]}: name one of them, or "
+                f"leave {key}= out"
+            )
+    return ""
+
+
 def _known_keys() -> list[str]:
     """Every key of the config that the command's group choices alone compose to."""
     from hydra import compose, initialize_config_dir
@@ -180,7 +199,11 @@ def _known_keys() -> list[str]:
 
 def _is_group(word: str) -> bool:
     group, _, option = word.partition("=")
-    return any((root / group / f"{option}.yaml").is_file() for root in (HOME / "conf", HOME))
+    return option in _options(group)
+
+
+def _options(group: str) -> list[str]:
+    return sorted(path.stem for root in (HOME / "conf", HOME) for path in (root / group).glob("*.yaml"))
 
 
 def _groups() -> list[str]:
