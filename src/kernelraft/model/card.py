@@ -10,6 +10,7 @@ from kernelraft.errors import ModelUnavailable
 from kernelraft.model import Model, Weights
 from kernelraft.model.quantization import Quantization
 from kernelraft.records import digest
+from kernelraft.store import write_json
 
 CARD = "kernelraft.json"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -120,6 +121,18 @@ def base_of(folder: Path) -> tuple[Weights, Quantization | None]:
     beside = (folder / base.path).resolve()
     quantization = Quantization(**card["quantization"]) if card["quantization"] else None
     return (replace(base, path=str(beside)) if beside.is_dir() else base), quantization
+
+
+def name_base(folder: Path, final: Path) -> None:
+    """Say in a checkpoint that will be moved from `folder` to `final` where peft will find a base that is inside it.
+
+    Our own card names it relative to itself; peft takes a path as from where it is started.
+    """
+    path = folder / ADAPTER_CONFIG
+    config = _json(path) if path.is_file() else {}
+    base = Path(config.get("base_model_name_or_path") or "")
+    if base.is_relative_to(folder):
+        write_json(path, config | {"base_model_name_or_path": str(final / base.relative_to(folder))})
 
 
 def fingerprint(folder: Path) -> str:

@@ -6,7 +6,7 @@ from kernelraft.component import component
 from kernelraft.data import Examples, Tasks
 from kernelraft.errors import DataError
 from kernelraft.model import Model
-from kernelraft.model.card import look
+from kernelraft.model.card import look, name_base
 from kernelraft.records import Example
 from kernelraft.runs import Run
 from kernelraft.stage.probe import Probe
@@ -43,6 +43,7 @@ class Sft:
                 evaluate=self.probe.of(run) if self.probe else None,
             )  # fmt: skip
             metrics = self.trainer.fit(job)
+            name_base(out, run.dir / "model")
             write_json(result, [metrics])
         return metrics
 
