@@ -26,7 +26,11 @@ from kernelraft.verifier import Judge, Verifier
 
 log = logging.getLogger("kernelraft")
 PACKAGES = ("torch", "triton", "lightning", "transformers", "hydra-core")
-OPTIONAL = {"peft": "trainer=lora", "bitsandbytes": "trainer=qlora", "wandb": "tracker=wandb"}  # who needs it
+OPTIONAL = {  # who needs it
+    "peft": "trainer=lora or qlora",
+    "bitsandbytes": "trainer.optimizer=adamw_8bit",
+    "wandb": "tracker=wandb",
+}
 
 PROBLEM = """import torch
 import torch.nn as nn
