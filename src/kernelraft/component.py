@@ -8,7 +8,7 @@ from typing import Any, TypeVar, dataclass_transform
 
 import hydra
 from hydra.errors import InstantiationException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue, OmegaConfBaseException
 from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
@@ -93,17 +93,3 @@ def settings(part: object) -> Any:
     if isinstance(part, (list, tuple)):
         return [settings(value) for value in part]
     return str(part) if isinstance(part, Path) else part
-
-
-def resolved(node: DictConfig) -> Any:
-    """`node` as plain data, interpolations filled in.
-
-    Raises:
-        ConfigError: a value is missing or an interpolation points nowhere.
-    """
-    try:
-        return OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-    except (MissingMandatoryValue, InterpolationToMissingValueError) as error:
-        raise ConfigError(_missing(error)) from None
-    except OmegaConfBaseException as error:
-        raise ConfigError(" ".join(str(error).split())) from None

@@ -70,11 +70,6 @@ class Spec:
         return self.shape[:2]
 
     @property
-    def output_shape(self) -> tuple[int, ...]:
-        shape = (self.shape[0], self.shape[-1])
-        return shape[:1] if self.reduces else shape
-
-    @property
     def sizes(self) -> tuple[int, ...]:
         """What the module's constructor takes: nothing, (columns), or (inner, columns)."""
         return self.shape[1:] if self.parameters else ()
