@@ -9,6 +9,7 @@ from jinja2 import TemplateError
 from kernelraft.errors import DataError
 from kernelraft.records import Example, Message
 
+HALF = "\N{REPLACEMENT CHARACTER}"  # what tokens that are half of a character decode to
 _PLACE = "kernelraft: the answer stands here"
 
 

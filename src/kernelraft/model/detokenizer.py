@@ -2,7 +2,7 @@
 
 from typing import Any
 
-_PART = "\N{REPLACEMENT CHARACTER}"  # what bytes that are half of a character decode to
+from kernelraft.model.chat import HALF
 
 
 class Detokenizer:
@@ -22,7 +22,7 @@ class Detokenizer:
             return ""
         self._tokens.append(token)
         piece = self._new()
-        if piece.endswith(_PART):
+        if piece.endswith(HALF):
             return ""
         self._before, self._said = self._said, len(self._tokens)
         return piece

@@ -7,10 +7,9 @@ from typing import Any
 
 from kernelraft.model import Model
 from kernelraft.model.card import look, place
-from kernelraft.model.chat import decode, special_tokens
+from kernelraft.model.chat import HALF, decode, special_tokens
 from kernelraft.model.pretrained import pretrained
 
-_HALF = "\N{REPLACEMENT CHARACTER}"  # what half of a character decodes to
 _LONGEST = 8  # tokens of one character; more, and the text holds this very character
 
 
@@ -48,8 +47,8 @@ def pieces(tokenizer: Any, ids: Sequence[int], trained: Sequence[bool]) -> Itera
     before, start = 0, 0  # where the piece before begins, and this one: some tokens are spelt by their neighbours
     while start < len(ids):
         known = len(decode(tokenizer, ids[before:start]))
-        end, text = start, _HALF
-        while _HALF in text and end < min(start + _LONGEST, len(ids)) and trained[end] == trained[start]:
+        end, text = start, HALF
+        while HALF in text and end < min(start + _LONGEST, len(ids)) and trained[end] == trained[start]:
             end += 1
             text = decode(tokenizer, ids[before:end])[known:]
         yield Piece(text, tuple(ids[start:end]), trained[start], text in special)
