@@ -168,3 +168,8 @@ def test_another_program_under_a_known_id_is_refused_not_given_the_old_verdict(t
     changed = [(t, sample(n, "changed") if n == 1 else s) for n, (t, s) in enumerate(PAIRS)]
     with pytest.raises(DataError, match="sample s1 has other code than when this run began"):
         execute(verify(FakeVerifier(), Rows(pairs=changed)), tmp_path)
+
+
+def test_an_id_that_stands_twice_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="a different id for every sample, found s1 more than once"):
+        execute(verify(FakeVerifier(), Rows(pairs=[*PAIRS, (task(1), sample(1))])), tmp_path)

@@ -14,6 +14,7 @@ from kernelraft.errors import ConfigError, DataError
 from kernelraft.journal import Journal
 from kernelraft.records import Reason, Refusal, Task
 from kernelraft.runs import Run
+from kernelraft.stage.selection import refuse_repeated
 from kernelraft.store import write
 from kernelraft.tracker import Metrics
 from kernelraft.verifier import Examiner, Verifier
@@ -32,9 +33,7 @@ class Gate:
         tasks = list(self.data.tasks())
         if not tasks:
             raise DataError("there is no task to examine")
-        twice = [name for name, count in Counter(task.id for task in tasks).items() if count > 1]
-        if twice:
-            raise DataError(f"expected a different id for every task, found {twice[0]} more than once")
+        refuse_repeated((task.id for task in tasks), "task")
         with (
             Journal(Task, run.dir / "tasks.jsonl") as usable,
             Journal(Refusal, run.dir / "refused.jsonl") as refused,

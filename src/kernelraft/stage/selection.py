@@ -17,6 +17,13 @@ def of_one_split(tasks: Iterable[Task]) -> list[Task]:
     return found
 
 
+def refuse_repeated(ids: Iterable[str], what: str) -> None:
+    """Raise DataError where an id comes twice: what is kept is found by it."""
+    twice = [name for name, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise DataError(f"expected a different id for every {what}, found {twice[0]} more than once")
+
+
 def best_of(made: list[Attempt], per_task: int) -> list[Example]:
     """The best passing samples of each task, equal programs once: highest reward, most often written, shortest."""
     passing = [a for a in made if a.verdict.status is Status.PASS]

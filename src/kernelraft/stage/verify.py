@@ -1,6 +1,5 @@
 """Judge every sample of a source."""
 
-from collections import Counter
 from typing import Annotated
 
 from pydantic import Field
@@ -14,6 +13,7 @@ from kernelraft.records import Sample, Status, Task, Verdict
 from kernelraft.runs import Run
 from kernelraft.stage.attempts import Attempt, Attempts
 from kernelraft.stage.rejudged import leave_conversations, worth
+from kernelraft.stage.selection import refuse_repeated
 from kernelraft.store import write
 from kernelraft.tracker import Metrics
 from kernelraft.verifier import Verifier
@@ -35,9 +35,7 @@ class Verify:
         pairs = list(self.data.samples())
         if not pairs:
             raise DataError("there is no sample to judge")
-        twice = [name for name, count in Counter(sample.id for _, sample in pairs).items() if count > 1]
-        if twice:
-            raise DataError(f"expected a different id for every sample, found {twice[0]} more than once")
+        refuse_repeated((sample.id for _, sample in pairs), "sample")
         with Attempts.open(run.dir, run.opened(self.verifier), self.max_abstain) as attempts:
             self._judge(attempts, pairs)
             metrics = attempts.metrics()
