@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernelraft.conversation.exchange import Exchange, runs
-from kernelraft.records import Conversation, Status
+from kernelraft.records import ABSTAIN_REASONS, Conversation, Status
 from kernelraft.tracker import Metrics
 
 
@@ -98,7 +98,7 @@ class Summary:
     def metrics(self, kernels: int, busy_s: float) -> Metrics:
         """The same as a tracker and a pipeline read it; `kernels` were evaluated in `busy_s` seconds."""
         talks, turns = self.statuses.total(), self.judged.total()
-        abstained = self.errors["UNSUPPORTED"] + self.errors["WORKER_LOST"]
+        abstained = sum(self.errors[reason] for reason in ABSTAIN_REASONS)
         return {
             "generate/conversations": float(talks),
             "generate/samples": float(turns + abstained),
