@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from kernelraft.conversation.exchange import Exchange, runs
@@ -89,7 +90,7 @@ class Summary:
             "stops": dict(self.stops.most_common()),
             "errors": dict(self.errors.most_common()),
             "finish_reasons": dict(self.finishes.most_common()),
-            "speedup": {"timed": len(self.speedups), "median": _median(self.speedups)},
+            "speedup": {"timed": len(self.speedups), "median": median(self.speedups) if self.speedups else None},
             "tokens": {name: self.tokens[name] for name in ("input", "output", "cache_read")},
             "dollars": None if self.dollars is None else round(self.dollars, 6),
             "judge_s": round(self.judge_s, 3),
@@ -114,8 +115,3 @@ class Summary:
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
-
-
-def _median(values: list[float]) -> float | None:
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2] if ordered else None
