@@ -19,6 +19,7 @@ LOOP = {
     "log_every": 1, "accelerator": "cpu", "devices": 1, "precision": "32-true", "threads": 1, "tokens": None,
     "compile": False, "threshold": 0.0, "metric": "train/validation_loss", "mode": "min", "keep_last": 1,
     "keep_best": 1, "max_hours": None, "num_nodes": 1, "strategy": "auto",
+    "cuda_graphs": True,
 }  # fmt: skip
 
 SIZES = {

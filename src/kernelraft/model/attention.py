@@ -8,9 +8,11 @@ import inspect
 from typing import Any
 
 import torch
+from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
 
 NAME = "kernelraft_documents"
+_GROUPED: Any = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
 
 
 def use_documents(module: Any) -> None:
@@ -65,12 +67,9 @@ def _flash(
     window: int | None,
 ) -> torch.Tensor:  # fmt: skip
     """Torch's own variable-length FlashAttention."""
-    from torch.nn.attention.varlen import varlen_attn
-
-    grouped: Any = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
     sides = (-1, 0) if window is None else (window - 1, 0)
     out: torch.Tensor = varlen_attn(  # type: ignore[assignment]
-        q_THD, k_TGD, v_TGD, ends, ends, longest, longest, scale=scale, window_size=sides, **grouped
+        q_THD, k_TGD, v_TGD, ends, ends, longest, longest, scale=scale, window_size=sides, **_GROUPED
     )
     return out
 

@@ -4,6 +4,7 @@ T tokens of N documents, M of them followed by one that carries loss.
 """
 
 import logging
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 from kernelraft.errors import DataError
 from kernelraft.model.chat import encode_example
 from kernelraft.records import Example
-from kernelraft.trainer.packing import by_count, by_tokens
+from kernelraft.trainer.packing import DOCUMENTS, by_count, by_tokens
 
 log = logging.getLogger("kernelraft")
 
@@ -54,6 +55,11 @@ class Frame:
     tokens: int
     documents: int
     longest: int
+
+    @property
+    def room(self) -> int:
+        """How many documents of examples fit beside those of padding."""
+        return self.documents - math.ceil(self.tokens / self.longest)
 
 
 def encode_all(
@@ -126,6 +132,7 @@ class Batches:
         self.encoded, self.size, self.budget = encoded, size, budget
         self.pad, self.seed, self.frame = pad, seed, frame
         self._lengths = [len(e.ids) for e in encoded]
+        self._documents = DOCUMENTS if frame is None else frame.room
         self._starts = [0]  # batch that each epoch begins with
         self._epoch: tuple[int, list[list[int]]] | None = None
 
@@ -150,7 +157,7 @@ class Batches:
             packed = (
                 by_count(order, self._lengths, self.size, draw)
                 if self.budget is None
-                else by_tokens(order, self._lengths, self.budget, draw)
+                else by_tokens(order, self._lengths, self.budget, draw, self._documents)
             )
             self._epoch = (epoch, packed)
         return self._epoch[1]

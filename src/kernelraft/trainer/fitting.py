@@ -52,10 +52,10 @@ def _fit(fabric: Fabric, settings: LoopSettings, job: Job, method: Method) -> Me
         loaded, base, lora = start.loaded, start.base, start.lora
         encoded, left_out = encode_all(loaded.tokenizer, job.examples, settings.max_length)
         train, held_back = _split(encoded, settings.validation_share, job.seed)
-        frame = prepare(loaded.module, settings, start.recomputed, fabric.device)
+        frame, graphs = prepare(loaded.module, settings, start.recomputed, [len(e.ids) for e in train], fabric.device)
         if fabric.is_global_zero and not job.first_step:  # later cycles are as the first
             show(table(take(loaded.module)))
-        loop = Loop(fabric, loaded, settings, job, job.out / "saves", frame)
+        loop = Loop(fabric, loaded, settings, job, job.out / "saves", frame, graphs=graphs)
         metrics = loop.fit(train, held_back, loaded.tokenizer.pad_token_id)
     if fabric.local_rank == 0:
         save(job.out, loaded, base, lora, method.quantization)

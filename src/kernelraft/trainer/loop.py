@@ -20,7 +20,7 @@ from kernelraft.errors import ConfigError
 from kernelraft.model import Loaded
 from kernelraft.tracker import Metrics
 from kernelraft.trainer import Job
-from kernelraft.trainer.batches import Batches, Encoded, Frame, collate
+from kernelraft.trainer.batches import Batches, Encoded, Frame
 from kernelraft.trainer.launching import random_states, set_random_states
 from kernelraft.trainer.loss import SummedLoss
 from kernelraft.trainer.optim import lr_at, optimizers
@@ -41,14 +41,19 @@ class Progress:
 
 
 class Loop:
-    """Trains a model in place; `folder` holds the saves; batches are of one shape where a `frame` is given."""
+    """Trains a model in place; `folder` holds the saves; batches are of one shape where a `frame` is given.
+
+    `graphs`: the layers run as CUDA graphs, for which the batches must have a frame.
+    """
 
     def __init__(
-        self, fabric: Fabric, loaded: Loaded, settings: LoopSettings, job: Job, folder: Path, frame: Frame | None = None
-    ) -> None:
+        self, fabric: Fabric, loaded: Loaded, settings: LoopSettings, job: Job, folder: Path,
+        frame: Frame | None = None, *, graphs: bool = False,
+    ) -> None:  # fmt: skip
         self.fabric, self.loaded, self.settings, self.job, self.frame = fabric, loaded, settings, job, frame
         module = loaded.module
-        self.loss, *self.optimizers = fabric.setup(SummedLoss(module), *optimizers(module, settings))
+        self.loss, *self.optimizers = fabric.setup(SummedLoss(module, graphs=graphs), *optimizers(module, settings))
+        self.graphs = graphs
         self.trained = [p for p in self.loss.parameters() if p.requires_grad]
         self.progress, self.saves = Progress(), Saves(folder, settings.keep_last)
 
@@ -70,7 +75,7 @@ class Loop:
             while self.progress.step < total and not self._exhausted():
                 self._step(batches, total, bar)
                 if held_back and self._due(s.evaluate_every, total):
-                    self._evaluate(held_back, pad)
+                    self._evaluate(Batches(held_back, s.batch_size, s.tokens, pad, self.job.seed, self.frame))
                 stop = self._over_all(bool(stopping))[0] > 0
                 if self._due(s.save_every, total) or stop:
                     self._save()
@@ -108,7 +113,7 @@ class Loop:
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad(set_to_none=not self.graphs)  # graphs add to gradients where these lie
         p.step, p.tokens = p.step + 1, p.tokens + int(tokens)
         p.loss = mean if p.step == 1 else 0.95 * p.loss + 0.05 * mean
         bar.advance(1, loss=f"{p.loss:.3f}")
@@ -126,18 +131,15 @@ class Loop:
         return [float(count) for count in summed]
 
     @torch.no_grad()
-    def _evaluate(self, held_back: list[Encoded], pad: int) -> None:
+    def _evaluate(self, held_back: Batches) -> None:
         """Score the weights; one of the best is saved."""
         s, p = self.settings, self.progress
         self.loss.eval()
         total, labels = 0.0, 0
-        size = s.batch_size * self.fabric.world_size
-        for start in range(0, len(held_back), size):
-            part = held_back[start : start + size][self.fabric.global_rank :: self.fabric.world_size]
-            if part:
-                batch = collate(part, pad)
-                total += float(self.loss(self.fabric.to_device(batch)))
-                labels += batch.label_count
+        for n in range(self.fabric.global_rank, round(held_back.count(1)), self.fabric.world_size):
+            batch = held_back[n]
+            total += float(self.loss(self.fabric.to_device(batch)))
+            labels += batch.label_count
         total, count = self._over_all(total, labels)
         scores: Metrics = {"train/validation_loss": total / max(1, count)}
         if self.job.evaluate is not None:

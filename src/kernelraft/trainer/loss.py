@@ -11,8 +11,9 @@ from kernelraft.errors import ConfigError
 from kernelraft.model.attention import documents
 from kernelraft.trainer import loss_kernel
 from kernelraft.trainer.batches import Batch
+from kernelraft.trainer.graphs import Body, Graphed
 
-CHUNK = 2048
+CHUNK = 1024
 _SCALES = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
 
@@ -49,7 +50,7 @@ class SummedLoss(torch.nn.Module):
         ConfigError: the model scales or caps its logits after the head.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, graphs: bool = False) -> None:
         super().__init__()
         scaled = [name for name in _SCALES if getattr(model.config, name, None) not in (None, 1, 1.0)]
         if scaled:
@@ -57,6 +58,17 @@ class SummedLoss(torch.nn.Module):
                 f"model {model.config.model_type} changes its logits after the head ({scaled[0]}): not trained here"
             )
         self.model = model
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.body: Body = Graphed(self._hidden, trained) if graphs else self._hidden
+
+    def _hidden(
+        self, embedded_1TD: torch.Tensor, positions_1T: torch.Tensor, ends: torch.Tensor, *, longest: int
+    ) -> torch.Tensor:
+        """Of the decoder's last layer, (1, T, D)."""
+        out: torch.Tensor = self.model.get_decoder()(
+            inputs_embeds=embedded_1TD, position_ids=positions_1T, use_cache=False, **documents(ends, longest)
+        )[0]
+        return out
 
     def forward(self, batch: Batch, embedding_noise: float = 0.0) -> torch.Tensor:
         """Sum over the labelled positions of -log p, in nats; divide by the step's label count.
@@ -68,10 +80,7 @@ class SummedLoss(torch.nn.Module):
         if embedding_noise:
             noise = torch.empty_like(embedded).uniform_(-1, 1)
             embedded = embedded + noise * embedded.detach().std() * embedding_noise
-        hidden_1TD = self.model.get_decoder()(
-            inputs_embeds=embedded, position_ids=batch.positions_1T, use_cache=False,
-            **documents(batch.ends, batch.longest),
-        )[0]  # fmt: skip
+        hidden_1TD = self.body(embedded, batch.positions_1T, batch.ends, longest=batch.longest)
         head = self.model.get_output_embeddings().weight
         hidden_ND = hidden_1TD[0].index_select(0, batch.before_M).to(head.dtype)
         loss: torch.Tensor = _ChunkedLoss.apply(hidden_ND, head, batch.labels_M)  # type: ignore[no-untyped-call]

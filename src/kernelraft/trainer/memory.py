@@ -20,7 +20,7 @@ from kernelraft.trainer.inventory import take, total_bytes
 from kernelraft.trainer.loss import CHUNK
 from kernelraft.trainer.settings import LoopSettings
 
-COMPILED = 0.8  # of what a layer keeps: torch.compile keeps less (78 against 100 GiB of an 8B, docs/benchmarks.md)
+COMPILED = 0.65  # of what a layer keeps: 0.56 of Llama 8B, 0.65 of Trinity, by speed.compile_layers
 _STATE = {"adamw": 8, "adamw_8bit": 2, "muon": 4}  # bytes of a trained weight
 _SHAPES = "kernelraft_shapes"
 

@@ -1,20 +1,34 @@
 """A loaded model made ready for the loop: attention by document, compiled and recomputed layers, one shape."""
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 from kernelraft.model.attention import use_documents
 from kernelraft.trainer.batches import Frame
-from kernelraft.trainer.packing import DOCUMENTS
+from kernelraft.trainer.packing import most_documents
 from kernelraft.trainer.settings import LoopSettings
-from kernelraft.trainer.speed import compile_layers, recompute_layers
+from kernelraft.trainer.speed import compile_layers, draws, recompute_layers
+
+log = logging.getLogger("kernelraft")
 
 
-def prepare(module: Any, settings: LoopSettings, recomputed: int, device: Any) -> Frame | None:
-    """Change `module` for the settings, so many layers run again; returns its batches' frame, if they have one."""
+def prepare(
+    module: Any, settings: LoopSettings, recomputed: int, lengths: Sequence[int], device: Any
+) -> tuple[Frame | None, bool]:
+    """Change `module` for the settings, so many layers run again; `lengths` are those of the examples, in tokens.
+
+    Returns (the frame of its batches, None where their shapes differ; whether CUDA graphs can run it).
+    """
     use_documents(module)
     if settings.compiles(device):
         compile_layers(module)
-    recompute_layers(module, recomputed)
+    random = draws(module)
+    recompute_layers(module, recomputed, random=random)
     if settings.tokens is None or device.type != "cuda":
-        return None
-    return Frame(settings.tokens, DOCUMENTS, settings.max_length)
+        return None, False
+    once = not (recomputed and random)  # what is drawn again in a layer that is run again is drawn outside of a graph
+    graphs = settings.cuda_graphs and settings.devices * settings.num_nodes == 1 and settings.precision != "bf16-mixed"
+    if graphs and not once:
+        log.info("no CUDA graphs: %d layers with dropout are run again; trainer.dropout=0 is faster", recomputed)
+    return Frame(settings.tokens, most_documents(lengths, settings.tokens), settings.max_length), graphs and once

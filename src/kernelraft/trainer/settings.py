@@ -32,6 +32,7 @@ class LoopSettings:
     embedding_noise: Annotated[float, Field(ge=0)]
     recompute: Literal["auto"] | bool | Number
     compile: Literal["auto"] | bool
+    cuda_graphs: bool
     validation_share: Share
     evaluate_every: Count
     patience: Count | None

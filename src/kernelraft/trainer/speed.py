@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch._functorch.config
 from torch.utils.checkpoint import checkpoint
 
 from kernelraft.model.layers import layers_of
@@ -43,23 +44,40 @@ def _first_line(error: Exception) -> str:
 
 
 def compile_layers(module: Any) -> None:
-    """Compile each layer by itself: seconds once, and one graph serves layers that are alike."""
+    """Compile each layer by itself: seconds once, and one graph serves layers that are alike.
+
+    What is cheap is computed again in the backward pass wherever it is needed there (norms, rotations, gates): a layer
+    of Llama then keeps two thirds of what it would keep by torch's defaults, which weigh each of them alone.
+    """
     torch._dynamo.config.cache_size_limit = max(64, torch._dynamo.config.cache_size_limit)
+    for rule in ("used_far_apart", "long_fusible_chains", "materialized_backward"):
+        setattr(torch._functorch.config, f"ban_recompute_{rule}", False)
     compiling = _Compiling()
     for layer in layers_of(module):
         layer.forward = compiling.wrap(layer.forward)
 
 
-def recompute_layers(module: Any, count: int) -> None:
-    """Have the first `count` layers keep their input alone and run again in the backward pass."""
+def draws(module: Any) -> bool:
+    """Whether a forward pass in training draws random numbers."""
+    dropouts = (
+        part.p if isinstance(part, torch.nn.Dropout) else getattr(part, "dropout", 0) for part in module.modules()
+    )
+    return any(isinstance(share, float) and share > 0 for share in dropouts)
+
+
+def recompute_layers(module: Any, count: int, *, random: bool = True) -> None:
+    """Have the first `count` layers keep their input alone and run again in the backward pass.
+
+    `random`: they draw random numbers, and are to draw the same ones again.
+    """
     for layer in layers_of(module)[:count]:
-        layer.forward = _recomputed(layer.forward)
+        layer.forward = _recomputed(layer.forward, random)
 
 
-def _recomputed(forward: Forward) -> Forward:
+def _recomputed(forward: Forward, random: bool) -> Forward:
     def run(*args: Any, **options: Any) -> Any:
         if not torch.is_grad_enabled():
             return forward(*args, **options)
-        return checkpoint(forward, *args, use_reentrant=False, **options)
+        return checkpoint(forward, *args, use_reentrant=False, preserve_rng_state=random, **options)
 
     return run

@@ -18,25 +18,27 @@ Tensors = list[torch.Tensor]
 @torch.library.custom_op("kernelraft::lora_linear", mutates_args=())
 def lora_linear(
     x_TI: torch.Tensor, weight: Tensors, bias_O: torch.Tensor | None, lora: Tensors, outputs: int, scale: float
-) -> torch.Tensor:
-    """`lora` is [A_RI, B_OR] or empty; returns y_TO."""
+) -> Tensors:
+    """`lora` is [A_RI, B_OR] or empty; returns y_TO and what lies between the factors, inner_TR, or y_TO alone."""
     weight_OI = dense(weight, (outputs, x_TI.shape[1]), x_TI.dtype)
     y_TO = torch.nn.functional.linear(x_TI, weight_OI, bias_O)
-    if lora:
-        y_TO.addmm_(x_TI @ lora[0].T, lora[1].T, alpha=scale)
-    return y_TO
+    if not lora:
+        return [y_TO]
+    inner_TR = x_TI @ lora[0].T
+    y_TO.addmm_(inner_TR, lora[1].T, alpha=scale)
+    return [y_TO, inner_TR]
 
 
 @lora_linear.register_fake
-def _(x_TI: torch.Tensor, weight: Tensors, bias_O: Any, lora: Tensors, outputs: int, scale: float) -> torch.Tensor:
-    return x_TI.new_empty(x_TI.shape[0], outputs)
+def _(x_TI: torch.Tensor, weight: Tensors, bias_O: Any, lora: Tensors, outputs: int, scale: float) -> Tensors:
+    return [x_TI.new_empty(len(x_TI), size) for size in (outputs, *(len(a_RI) for a_RI in lora[:1]))]
 
 
 @torch.library.custom_op("kernelraft::lora_linear_backward", mutates_args=())
 def lora_linear_backward(
-    grad_TO: torch.Tensor, x_TI: torch.Tensor, weight: Tensors, lora: Tensors, scale: float
+    grad_TO: torch.Tensor, x_TI: torch.Tensor, inner: Tensors, weight: Tensors, lora: Tensors, scale: float
 ) -> Tensors:
-    """Gradients of x and of `lora`."""
+    """Gradients of x and of `lora`; `inner` is [inner_TR] or empty."""
     grad_TO = grad_TO.contiguous()
     grad_x_TI = grad_TO @ dense(weight, (grad_TO.shape[1], x_TI.shape[1]), x_TI.dtype)
     if not lora:
@@ -44,24 +46,28 @@ def lora_linear_backward(
     a_RI, b_OR = lora
     grad_TR = grad_TO @ b_OR
     grad_x_TI.addmm_(grad_TR, a_RI, alpha=scale)
-    return [grad_x_TI, (grad_TR.T @ x_TI).mul_(scale), (grad_TO.T @ (x_TI @ a_RI.T)).mul_(scale)]
+    return [grad_x_TI, (grad_TR.T @ x_TI).mul_(scale), (grad_TO.T @ inner[0]).mul_(scale)]
 
 
 @lora_linear_backward.register_fake
-def _(grad_TO: torch.Tensor, x_TI: torch.Tensor, weight: Tensors, lora: Tensors, scale: float) -> Tensors:
+def _(
+    grad_TO: torch.Tensor, x_TI: torch.Tensor, inner: Tensors, weight: Tensors, lora: Tensors, scale: float
+) -> Tensors:  # fmt: skip
     return [torch.empty_like(x_TI), *(torch.empty_like(factor) for factor in lora)]
 
 
-def _keep(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensors) -> None:
     x_TI, weight, _, lora, _, ctx.scale = inputs
     ctx.count = len(weight)
-    ctx.save_for_backward(x_TI, *weight, *lora)
+    ctx.save_for_backward(x_TI, *weight, *lora, *output[1:])
+    ctx.set_materialize_grads(False)
 
 
-def _backward(ctx: Any, grad_TO: torch.Tensor) -> tuple[Any, ...]:
+def _backward(ctx: Any, grads: list[torch.Tensor | None]) -> tuple[Any, ...]:
     x_TI, *rest = ctx.saved_tensors
-    weight, lora = list(rest[: ctx.count]), list(rest[ctx.count :])
-    grad_x_TI, *grad_lora = lora_linear_backward(grad_TO, x_TI, weight, lora, ctx.scale)
+    weight, rest = list(rest[: ctx.count]), list(rest[ctx.count :])
+    lora, inner = rest[:2], rest[2:]
+    grad_x_TI, *grad_lora = lora_linear_backward(grads[0], x_TI, inner, weight, lora, ctx.scale)
     return grad_x_TI, [None] * len(weight), None, grad_lora, None, None
 
 
@@ -93,9 +99,9 @@ class LoraLinear(torch.nn.Module):
         """(..., I) -> (..., O)."""
         x_TI = x.reshape(-1, self.in_features)
         lora = [] if self.lora_A is None or self.lora_B is None else [self.lora_A.to(x), self.lora_B.to(x)]
-        drop = bool(lora) and self.dropout > 0 and self.training
+        drop = len(lora) > 0 and self.dropout > 0 and self.training
         now: Tensors = [] if drop else lora
-        y_TO: torch.Tensor = lora_linear(x_TI, self.weight.parts, self.bias, now, self.out_features, self.scale)
+        y_TO: torch.Tensor = lora_linear(x_TI, self.weight.parts, self.bias, now, self.out_features, self.scale)[0]
         if drop:  # the adapter sees another x than the frozen weight
             kept_TI = torch.nn.functional.dropout(x_TI, self.dropout)
             y_TO = torch.addmm(y_TO, kept_TI @ lora[0].T, lora[1].T, alpha=self.scale)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from transformers.modeling_utils import AttentionInterface
 
-from kernelraft.model.sampling.store import Span, Store
+from kernelraft.model.sampling.store import Grouping, Span, Store
 
 NAME = "kernelraft_sampling"
 Attended = tuple[torch.Tensor, torch.Tensor]  # output (B, G, R, D) and log of the summed weights (B, G, R, 1), float32
@@ -100,8 +100,8 @@ class Attention(Protocol):
         """Row b of the queries reads row b of the store."""
         ...
 
-    def grouped(self, q_SGRD: torch.Tensor, store: Store, span: Span, scale: float, group_S: torch.Tensor) -> Attended:
-        """Row s of the queries reads row group_S[s]."""
+    def grouped(self, q_SGRD: torch.Tensor, store: Store, span: Span, scale: float, group: Grouping) -> Attended:
+        """Row s of the queries reads row group.row_S[s]."""
         ...
 
 
@@ -121,9 +121,9 @@ class Plain:
         pieces = [(store.k[n, :B], store.v[n, :B]) for n in range(N)]
         return _padded(_by_piece(q_BGRD[:B], pieces, span.beyond(N, self.piece)[:, :B], scale), len(q_BGRD))
 
-    def grouped(self, q_SGRD: torch.Tensor, store: Store, span: Span, scale: float, group_S: torch.Tensor) -> Attended:
+    def grouped(self, q_SGRD: torch.Tensor, store: Store, span: Span, scale: float, group: Grouping) -> Attended:
         """Each query gets a copy of its row."""
-        N, group_B = min(-(-span.top // self.piece), len(store.k)), group_S[: span.rows]
+        N, group_B = min(-(-span.top // self.piece), len(store.k)), group.row_S[: span.rows]
         pieces = [(store.k[n, group_B], store.v[n, group_B]) for n in range(N)]
         beyond_NBC = span.beyond(N, self.piece)[:, group_B]
         return _padded(_by_piece(q_SGRD[: span.rows], pieces, beyond_NBC, scale), len(q_SGRD))

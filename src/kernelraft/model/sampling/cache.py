@@ -11,7 +11,7 @@ import torch
 from kernelraft.model.sampling.attention import Attended, Attention, merge
 from kernelraft.model.sampling.prompts import Prompt
 from kernelraft.model.sampling.slots import Slots, Tops
-from kernelraft.model.sampling.store import Span, Store
+from kernelraft.model.sampling.store import Grouping, Span, Store
 
 
 class PerSlot:
@@ -48,7 +48,7 @@ class SharedPrompt:
         self, step: "Step", q_SGRD: torch.Tensor, k_SGD: torch.Tensor, v_SGD: torch.Tensor, scale: float
     ) -> Attended:
         self.answers.append(step.answer.used_B - 1, k_SGD, v_SGD)
-        prompt = self.attention.grouped(q_SGRD, self.prompts, step.prompt, scale, step.group_S)
+        prompt = self.attention.grouped(q_SGRD, self.prompts, step.prompt, scale, step.group)
         return merge(prompt, self.attention.rows(q_SGRD, self.answers, step.answer, scale))
 
 
@@ -98,13 +98,18 @@ class Step:
         self.cache, self.slots, self.tops = cache, slots, slots.tops
         on_cpu = slots.token.device.type == "cpu"
         self.rows = self.tops.rows if on_cpu else len(slots.token)
-        self.position_S, self.group_S = slots.position[: self.rows], slots.group[: self.rows]
+        self.position_S = slots.position[: self.rows]
         self._latest: dict[int, Span] = {}
 
     @cached_property
     def answer(self) -> Span:
         """Tokens since the prompt, this one included."""
         return Span(self.slots.produced[: self.rows].clamp(min=1), self.tops.produced, self.tops.rows)
+
+    @cached_property
+    def group(self) -> Grouping:
+        """Which of the prompts each slot reads."""
+        return Grouping(self.slots.group[: self.rows], len(self.slots.prompt_P))
 
     @cached_property
     def prompt(self) -> Span:

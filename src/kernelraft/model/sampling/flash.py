@@ -10,7 +10,7 @@ import torch
 
 from kernelraft.errors import first_line
 from kernelraft.model.sampling.attention import Attended, Attention, Plain
-from kernelraft.model.sampling.store import Span, Store
+from kernelraft.model.sampling.store import Grouping, Span, Store
 
 log = logging.getLogger("kernelraft")
 
@@ -29,16 +29,11 @@ class Flash:
         B, _, R, _ = q_BGRD.shape
         return self._attend(q_BGRD, self._multiples(B, R, q_BGRD.device), R, store, span, scale)
 
-    def grouped(self, q_SGRD: torch.Tensor, store: Store, span: Span, scale: float, group_S: torch.Tensor) -> Attended:
+    def grouped(self, q_SGRD: torch.Tensor, store: Store, span: Span, scale: float, group: Grouping) -> Attended:
         """All slots of a prompt are one query sequence, so that the prompt's keys are read once."""
         S, _, R, _ = q_SGRD.shape
-        P = store.k.shape[1]
-        sorted_S, order_S = group_S.sort(stable=True)
-        ends_P = torch.searchsorted(sorted_S, torch.arange(P, device=group_S.device), right=True)
-        begins = torch.cat([ends_P.new_zeros(1), ends_P]).to(torch.int32) * R
-        back_S = order_S.argsort()
-        out, weight = self._attend(q_SGRD[order_S], begins, S * R, store, span, scale)
-        return out[back_S], weight[back_S]
+        out, weight = self._attend(q_SGRD[group.order], group.begins * R, S * R, store, span, scale)
+        return out[group.back], weight[group.back]
 
     def _attend(
         self, q_BGRD: torch.Tensor, begins: torch.Tensor, most: int, store: Store, span: Span, scale: float
@@ -90,10 +85,10 @@ def _error(R: int, random_3BGTD: torch.Tensor) -> list[float]:
         for row in range(2):
             store.fill(row, k[row], v[row])
     span = Span(torch.tensor([7, 200], device=k.device), k.shape[2], 4)
-    group_S = torch.tensor([1, 0, 1, 1], device=k.device)
+    group = Grouping(torch.tensor([1, 0, 1, 1], device=k.device), 2)
     q_SGRD = q[:, :, : 2 * R].reshape(4, -1, R, k.shape[3])
     answers = [
-        (*form.rows(q_SGRD[:2], store, span, 0.1), *form.grouped(q_SGRD, store, span, 0.1, group_S))
+        (*form.rows(q_SGRD[:2], store, span, 0.1), *form.grouped(q_SGRD, store, span, 0.1, group))
         for form, store in zip(forms, stores, strict=True)
     ]
     return [float((a - b).abs().max()) for a, b in zip(*answers, strict=True)]

@@ -3,6 +3,8 @@
 B rows, G key heads, D width of a head, T tokens of a prompt, N pieces of C positions each.
 """
 
+from functools import cached_property
+
 import torch
 
 
@@ -32,6 +34,29 @@ class Store:
         place_B = position_B % self.length
         where = place_B // self.piece, self._rows[: len(place_B)], slice(None), place_B % self.piece
         self.k[where], self.v[where] = k_BGD, v_BGD
+
+
+class Grouping:
+    """Which row of P each of S queries reads; the rest is made once for all layers that ask for it."""
+
+    def __init__(self, row_S: torch.Tensor, rows: int) -> None:
+        self.row_S, self.rows = row_S, rows
+
+    @cached_property
+    def order(self) -> torch.Tensor:
+        """The queries in the order of their rows."""
+        return self.row_S.argsort(stable=True)
+
+    @cached_property
+    def back(self) -> torch.Tensor:
+        """Where each query is in that order."""
+        return self.order.argsort()
+
+    @cached_property
+    def begins(self) -> torch.Tensor:
+        """Where the queries of each row begin in it, and the last ones end (P + 1,)."""
+        row_P = torch.arange(self.rows + 1, device=self.row_S.device)
+        return torch.searchsorted(self.row_S[self.order], row_P).to(torch.int32)
 
 
 class Span:
