@@ -20,7 +20,8 @@ def interpreted(name):
 
 
 def _worst(pairs):
-    return max(float((a.float() - b.float()).abs().max() / b.float().abs().max()) for a, b in pairs)
+    pairs = [(a.detach().float(), b.detach().float()) for a, b in pairs]
+    return max(float((a - b).abs().max() / b.abs().max()) for a, b in pairs)
 
 
 def unpack(torch):
@@ -66,6 +67,23 @@ def cross_entropy(torch):
     logits, labels = 3 * torch.randn(6, 9000), torch.randint(0, 9000, (6,))
     plain = loss_kernel.cross_entropy(logits.clone(), labels)
     return list(zip(loss_kernel.launch(logits.clone(), labels), plain, strict=True))
+
+
+def attend(torch):
+    from kernelraft.model.attention import by_document, op
+
+    pairs = []
+    ends = torch.tensor([0, 5, 135, 136, 300, 300], dtype=torch.int32)
+    for width, window, sunk in ((32, None, False), (32, 50, False), (128, None, True), (128, 200, False)):
+        q, k, v = (torch.randn(300, heads, width, requires_grad=True) for heads in (4, 2, 2))
+        sinks = torch.randn(4, requires_grad=True) if sunk else None
+        given = [q, k, v] + [sinks] * sunk
+        plain = by_document(q, k, v, ends, width**-0.5, window, sinks)
+        fused = op.attend(q, k, v, op.bounds(ends, 300), width**-0.5, window, sinks)[0]
+        grad = torch.randn_like(plain)
+        pairs.append((fused, plain))
+        pairs += zip(torch.autograd.grad(fused, given, grad), torch.autograd.grad(plain, given, grad), strict=True)
+    return pairs
 
 
 if __name__ == "__main__":

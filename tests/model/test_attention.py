@@ -4,8 +4,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from kernelraft.model.attention import by_document, documents, use_documents
+from kernelraft.model.attention import by_document, documents, op, use_documents
 from tests.conftest import FAMILIES
+from tests.interpreted import interpreted
 
 LENGTHS = (5, 17, 1, 30, 12)
 
@@ -28,7 +29,7 @@ def test_packed_documents_give_what_each_gives_alone(family):
     use_documents(module)
     ends = torch.tensor([0, *LENGTHS]).cumsum(0).int()
     positions = torch.cat([torch.arange(length) for length in LENGTHS])[None]
-    given = {"position_ids": positions} | documents(ends, max(LENGTHS))
+    given = {"position_ids": positions} | documents(ends, max(LENGTHS), sum(LENGTHS))
     packed = module(input_ids=torch.cat(texts, 1), **given).logits[0]
     assert torch.allclose(packed, alone, atol=2e-5)
 
@@ -41,7 +42,7 @@ def test_no_token_sees_another_document_or_what_follows_it(family):
     positions = torch.cat([torch.arange(length) for length in LENGTHS])[None]
     embedded = torch.randn(1, int(ends[-1]), module.config.hidden_size, requires_grad=True)
     hidden = module.get_decoder()(
-        inputs_embeds=embedded, position_ids=positions, use_cache=False, **documents(ends, max(LENGTHS))
+        inputs_embeds=embedded, position_ids=positions, use_cache=False, **documents(ends, max(LENGTHS), sum(LENGTHS))
     )[0]
     place = int(ends[3]) + 9  # within the fourth document
     hidden[0, place].sum().backward()
@@ -56,10 +57,19 @@ def test_attention_by_document_is_softmax_over_what_may_be_seen(window, sinks):
     query, key, value = torch.randn(9, 4, 8), torch.randn(9, 2, 8), torch.randn(9, 2, 8)
     ends, scale = torch.tensor([0, 3, 9, 9, 9], dtype=torch.int32), 0.3
     sink = torch.randn(4) if sinks else None
-    found = by_document(query, key, value, ends, 6, scale, window, sink)
+    found = by_document(query, key, value, ends, scale, window, sink)
     for position in range(9):
         start = max(0 if position < 3 else 3, position - (window or 9) + 1)
         for head in range(4):
             scores = key[start : position + 1, head // 2] @ query[position, head] * scale
             share = torch.cat([scores, sink[head, None]]).softmax(0)[:-1] if sinks else scores.softmax(0)
             assert torch.allclose(found[position, head], share @ value[start : position + 1, head // 2], atol=1e-6)
+
+
+def test_the_kernels_attend_as_plain_operators_do_and_so_do_their_gradients():
+    assert interpreted("attend") < 1e-5
+
+
+def test_bounds_are_where_each_positions_document_begins_and_ends():
+    ends = torch.tensor([0, 3, 4, 9, 9], dtype=torch.int32)
+    assert op.bounds(ends, 9).tolist() == [[0, 0, 0, 3, 4, 4, 4, 4, 4], [3, 3, 3, 4, 9, 9, 9, 9, 9]]

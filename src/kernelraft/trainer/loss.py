@@ -66,7 +66,10 @@ class SummedLoss(torch.nn.Module):
     ) -> torch.Tensor:
         """Of the decoder's last layer, (1, T, D)."""
         out: torch.Tensor = self.model.get_decoder()(
-            inputs_embeds=embedded_1TD, position_ids=positions_1T, use_cache=False, **documents(ends, longest)
+            inputs_embeds=embedded_1TD,
+            position_ids=positions_1T,
+            use_cache=False,
+            **documents(ends, longest, embedded_1TD.shape[1]),
         )[0]
         return out
 

@@ -98,7 +98,7 @@ def _kept_by_layers(module: Any, tokens: int, dtype: torch.dtype) -> int:
     ends = torch.empty(2, dtype=torch.int32, device="meta")
     given = {"inputs_embeds": embedded, "position_ids": places, "use_cache": False}
     with _attention_by_shape(module), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        out = functional_call(body, state, kwargs=given | documents(ends, tokens))
+        out = functional_call(body, state, kwargs=given | documents(ends, tokens, tokens))
     del out
     return (2 if narrow else 1) * sum(storage.nbytes() for storage in kept.values())
 

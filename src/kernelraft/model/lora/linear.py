@@ -21,12 +21,12 @@ def lora_linear(
 ) -> Tensors:
     """`lora` is [A_RI, B_OR] or empty; returns y_TO and what lies between the factors, inner_TR, or y_TO alone."""
     weight_OI = dense(weight, (outputs, x_TI.shape[1]), x_TI.dtype)
-    y_TO = torch.nn.functional.linear(x_TI, weight_OI, bias_O)
     if not lora:
-        return [y_TO]
+        return [torch.nn.functional.linear(x_TI, weight_OI, bias_O)]
     inner_TR = x_TI @ lora[0].T
-    y_TO.addmm_(inner_TR, lora[1].T, alpha=scale)
-    return [y_TO, inner_TR]
+    # The small product first: the large one, which is not short of memory's time, then adds to it.
+    y_TO = torch.nn.functional.linear(inner_TR * scale, lora[1], bias_O)
+    return [y_TO.addmm_(x_TI, weight_OI.T), inner_TR]
 
 
 @lora_linear.register_fake
@@ -40,13 +40,13 @@ def lora_linear_backward(
 ) -> Tensors:
     """Gradients of x and of `lora`; `inner` is [inner_TR] or empty."""
     grad_TO = grad_TO.contiguous()
-    grad_x_TI = grad_TO @ dense(weight, (grad_TO.shape[1], x_TI.shape[1]), x_TI.dtype)
+    weight_OI = dense(weight, (grad_TO.shape[1], x_TI.shape[1]), x_TI.dtype)
     if not lora:
-        return [grad_x_TI]
+        return [grad_TO @ weight_OI]
     a_RI, b_OR = lora
-    grad_TR = grad_TO @ b_OR
-    grad_x_TI.addmm_(grad_TR, a_RI, alpha=scale)
-    return [grad_x_TI, (grad_TR.T @ x_TI).mul_(scale), (grad_TO.T @ inner[0]).mul_(scale)]
+    grad_TR = (grad_TO @ b_OR).mul_(scale)
+    grad_x_TI = (grad_TR @ a_RI).addmm_(grad_TO, weight_OI)
+    return [grad_x_TI, grad_TR.T @ x_TI, (grad_TO.T @ inner[0]).mul_(scale)]
 
 
 @lora_linear_backward.register_fake

@@ -11,6 +11,8 @@ import torch
 from torch.nn.attention.varlen import varlen_attn
 from torch.nn.functional import scaled_dot_product_attention
 
+from kernelraft.model.attention import op
+
 NAME = "kernelraft_documents"
 _GROUPED: Any = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
 
@@ -23,62 +25,50 @@ def use_documents(module: Any) -> None:
     module.set_attn_implementation(NAME)
 
 
-def documents(ends: torch.Tensor, longest: int) -> dict[str, Any]:
+def documents(ends: torch.Tensor, longest: int, tokens: int) -> dict[str, Any]:
     """The decoder's arguments that say where documents end; the mask is one that it takes as ready, and unused."""
     mask = torch.empty(1, 1, 1, 1, device=ends.device)
-    return {"attention_mask": mask, "cu_seq_lens_q": ends, "max_length_q": longest}
+    bounds_2T = op.bounds(ends, tokens) if ends.is_cuda else None
+    return {"attention_mask": mask, "cu_seq_lens_q": ends, "max_length_q": longest, "document_bounds": bounds_2T}
 
 
 def _attention(
     module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor,
     scaling: float | None = None, dropout: float = 0.0, sliding_window: int | None = None,
-    s_aux: torch.Tensor | None = None, *, cu_seq_lens_q: torch.Tensor, max_length_q: int, **_: Any,
+    s_aux: torch.Tensor | None = None, *, cu_seq_lens_q: torch.Tensor, max_length_q: int,
+    document_bounds: torch.Tensor | None = None, **_: Any,
 ) -> tuple[torch.Tensor, None]:  # fmt: skip
     """Transformers' interface: query (1, H, T, D), key and value (1, G, T, D) -> (1, T, H, D)."""
     q_THD, k_TGD, v_TGD = (part[0].transpose(0, 1) for part in (query, key, value))
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    out_THD = by_document(q_THD, k_TGD, v_TGD, cu_seq_lens_q, max_length_q, scale, sliding_window, s_aux)
+    fused = query.is_cuda and query.dtype in (torch.bfloat16, torch.float16)
+    if fused and query.shape[-1] in op.WIDTHS:
+        bounds_2T = op.bounds(cu_seq_lens_q, query.shape[2]) if document_bounds is None else document_bounds
+        out_THD: torch.Tensor = op.attend(q_THD, k_TGD, v_TGD, bounds_2T, scale, sliding_window, s_aux)[0]
+    elif fused and s_aux is None:
+        out_THD = _flash(q_THD, k_TGD, v_TGD, cu_seq_lens_q, max_length_q, scale, sliding_window)
+    else:
+        out_THD = by_document(q_THD, k_TGD, v_TGD, cu_seq_lens_q, scale, sliding_window, s_aux)
     return out_THD[None], None
 
 
 def by_document(
-    q_THD: torch.Tensor, k_TGD: torch.Tensor, v_TGD: torch.Tensor, ends: torch.Tensor, longest: int, scale: float,
+    q_THD: torch.Tensor, k_TGD: torch.Tensor, v_TGD: torch.Tensor, ends: torch.Tensor, scale: float,
     window: int | None = None, sinks_H: torch.Tensor | None = None,
 ) -> torch.Tensor:  # fmt: skip
-    """Causal attention of each position to its own document's last `window`.
+    """Causal attention of each position to its own document's last `window`, in plain operators on any device.
+
+    Documents lie side by side, padded on the right, where causality keeps padding out of sight.
 
     Args:
         q_THD: queries.
         k_TGD: keys; each serves H/G heads.
         v_TGD: values.
         ends: (N + 1,) int32, 0 and where each document ends; T in the end.
-        longest: no document is longer.
         scale: of the scores.
         window: how many positions are seen, the own one included; None: all.
         sinks_H: a score a head that takes part in the softmax and gives nothing (gpt-oss).
     """
-    if q_THD.is_cuda and sinks_H is None and q_THD.dtype in (torch.bfloat16, torch.float16):
-        return _flash(q_THD, k_TGD, v_TGD, ends, longest, scale, window)
-    return _padded(q_THD, k_TGD, v_TGD, ends, scale, window, sinks_H)
-
-
-def _flash(
-    q_THD: torch.Tensor, k_TGD: torch.Tensor, v_TGD: torch.Tensor, ends: torch.Tensor, longest: int, scale: float,
-    window: int | None,
-) -> torch.Tensor:  # fmt: skip
-    """Torch's own variable-length FlashAttention."""
-    sides = (-1, 0) if window is None else (window - 1, 0)
-    out: torch.Tensor = varlen_attn(  # type: ignore[assignment]
-        q_THD, k_TGD, v_TGD, ends, ends, longest, longest, scale=scale, window_size=sides, **_GROUPED
-    )
-    return out
-
-
-def _padded(
-    q_THD: torch.Tensor, k_TGD: torch.Tensor, v_TGD: torch.Tensor, ends: torch.Tensor, scale: float,
-    window: int | None, sinks_H: torch.Tensor | None,
-) -> torch.Tensor:  # fmt: skip
-    """Documents side by side, padded on the right, where causality keeps padding out of sight."""
     lengths_N = ends.diff()
     lengths_N = lengths_N[lengths_N > 0]
     longest = int(lengths_N.max())
@@ -106,3 +96,15 @@ def _plain(
     sinks = sinks_H.to(scores).view(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
     share = torch.cat([scores, sinks], -1).softmax(-1, dtype=torch.float32)[..., :-1]
     return share.to(v) @ v
+
+
+def _flash(
+    q_THD: torch.Tensor, k_TGD: torch.Tensor, v_TGD: torch.Tensor, ends: torch.Tensor, longest: int, scale: float,
+    window: int | None,
+) -> torch.Tensor:  # fmt: skip
+    """Torch's own variable-length FlashAttention."""
+    sides = (-1, 0) if window is None else (window - 1, 0)
+    out: torch.Tensor = varlen_attn(  # type: ignore[assignment]
+        q_THD, k_TGD, v_TGD, ends, ends, longest, longest, scale=scale, window_size=sides, **_GROUPED
+    )
+    return out
