@@ -1,14 +1,11 @@
 """Two processes on a CPU, through gloo."""
 
 import json
-import multiprocessing
 
 import pytest
 import torch
-from lightning.fabric.strategies import DDPStrategy
 
 from kernelraft.errors import ConfigError
-from kernelraft.trainer import launching
 from kernelraft.trainer.lora import Lora
 from tests.conftest import trainer
 from tests.trainer.test_loop import job, weights
@@ -30,16 +27,7 @@ def test_two_processes_train_as_one_does_on_as_many_examples(tmp_path, small_mod
     assert all(torch.allclose(a[name], b[name], atol=1e-4) for name in b)
 
 
-@pytest.fixture
-def forked(monkeypatch):
-    """Six processes need not import torch one by one; that they can be spawned is the test's above."""
-    multiprocessing.set_forkserver_preload(["kernelraft.trainer.fitting", "peft"])
-    monkeypatch.setattr(
-        launching, "DDPStrategy", lambda **options: DDPStrategy(**(options | {"start_method": "forkserver"}))
-    )
-
-
-def test_two_processes_that_were_stopped_end_with_the_same_bits(tmp_path, small_model, examples, forked):
+def test_two_processes_that_were_stopped_end_with_the_same_bits(tmp_path, small_model, examples):
     recipe = {"rank": 8, "alpha": 16, "dropout": 0.5, "expert_rank": None}
     loop = json.loads(json.dumps(trainer(steps=6, save_every=3, **TWO).__dict__))
 

@@ -43,7 +43,9 @@ def kept(module, tokens):
     embedded = torch.randn(1, tokens, module.config.hidden_size, requires_grad=True)
     places, ends = torch.arange(tokens)[None], torch.tensor([0, tokens], dtype=torch.int32)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        module.get_decoder()(inputs_embeds=embedded, position_ids=places, use_cache=False, **documents(ends, tokens, tokens))
+        module.get_decoder()(
+            inputs_embeds=embedded, position_ids=places, use_cache=False, **documents(ends, tokens, tokens)
+        )
     return sum(storage.nbytes() for storage in found.values())
 
 

@@ -6,6 +6,7 @@ T tokens of N documents, M of them followed by one that carries loss.
 import logging
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -138,8 +139,8 @@ class Batches:
 
     def __getitem__(self, n: int) -> Batch:
         while self._starts[-1] <= n:
-            self._starts.append(self._starts[-1] + len(self._order(len(self._starts) - 1)))
-        epoch = next(e for e in range(len(self._starts) - 1, -1, -1) if self._starts[e] <= n)
+            self._start(len(self._starts))
+        epoch = bisect_right(self._starts, n) - 1
         place = n - self._starts[epoch]
         return collate([self.encoded[i] for i in self._order(epoch)[place]], self.pad, self.frame)
 
@@ -147,7 +148,13 @@ class Batches:
         """How many batches so many epochs are."""
         whole = int(epochs)
         last = (epochs - whole) * len(self._order(whole)) if epochs > whole else 0.0
-        return sum(len(self._order(epoch)) for epoch in range(whole)) + last
+        return self._start(whole) + last
+
+    def _start(self, epoch: int) -> int:
+        """Batch that an epoch begins with."""
+        while len(self._starts) <= epoch:
+            self._starts.append(self._starts[-1] + len(self._order(len(self._starts) - 1)))
+        return self._starts[epoch]
 
     def _order(self, epoch: int) -> list[list[int]]:
         if self._epoch is None or self._epoch[0] != epoch:

@@ -35,7 +35,10 @@ def launch(fit: Callable[..., Metrics], settings: LoopSettings, job: Job, method
         raise ConfigError(
             "trainer.devices: a benchmark in training needs devices=1; give none, or benchmark afterwards"
         )
-    strategy = DDPStrategy(start_method="spawn", broadcast_buffers=False, gradient_as_bucket_view=True)
+    # A process that has used CUDA cannot be copied; where there is none, all copies share one import of torch.
+    start = "spawn" if torch.cuda.is_available() else "forkserver"
+    multiprocessing.set_forkserver_preload(["kernelraft.trainer.fitting", "peft"])
+    strategy = DDPStrategy(start_method=start, broadcast_buffers=False, gradient_as_bucket_view=True)
     fabric = Fabric(
         accelerator=settings.accelerator, devices=settings.devices, num_nodes=settings.num_nodes, strategy=strategy,
         precision=settings.precision,

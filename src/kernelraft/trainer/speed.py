@@ -8,6 +8,7 @@ import torch
 import torch._functorch.config
 from torch.utils.checkpoint import checkpoint
 
+from kernelraft.errors import first_line
 from kernelraft.model.layers import layers_of
 
 log = logging.getLogger("kernelraft")
@@ -33,14 +34,10 @@ class _Compiling:
                     return compiled(*args, **options)
                 except (TorchDynamoException, InductorError) as error:
                     self.failed = True
-                    log.warning("torch.compile failed, the run goes on without it: %s", _first_line(error))
+                    log.warning("torch.compile failed, the run goes on without it: %s", first_line(error))
             return forward(*args, **options)
 
         return run
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def compile_layers(module: Any) -> None:
