@@ -11,6 +11,7 @@ peft. Tokens per second are of real tokens, no padding counted, from the steps a
 import argparse
 import gc
 import json
+import math
 import platform
 import statistics
 import time
@@ -35,7 +36,7 @@ from kernelraft.model.lora.attach import freeze, packable
 from kernelraft.model.lora.stored import Stored
 from kernelraft.tracker import Metrics
 from kernelraft.trainer import Job
-from kernelraft.trainer.batches import Encoded
+from kernelraft.trainer.batches import Batches, Encoded
 from kernelraft.trainer.loop import Loop
 from kernelraft.trainer.memory import estimate
 from kernelraft.trainer.preparing import prepare
@@ -137,7 +138,9 @@ def run_own(arm: Own, model: str, asked: argparse.Namespace) -> dict[str, Any]:
     if arm.aim and arm.capped and not asked.toy:
         torch.cuda.set_per_process_memory_fraction(arm.aim * GIB / torch.cuda.mem_get_info()[1])
     fabric = Fabric(accelerator=device.type, devices=1, precision=settings.precision)
-    clock = Clock(asked.warm + asked.steps, Profile() if asked.profile else None, [])
+    batches = Batches(encoded, settings.batch_size, settings.tokens, 0, 0, frame)  # as the loop makes them, seed 0
+    steps = asked.steps or math.ceil(batches.count(1) / settings.accumulate)
+    clock = Clock(asked.warm + steps, Profile() if asked.profile else None, [])
     loaded = Loaded(module=module, tokenizer=None)
     job = Job(
         model=None, checkpoint=None, examples=[], corpus=[], out=Path(), seed=0, log=clock, title="",  # type: ignore[arg-type]
@@ -145,10 +148,14 @@ def run_own(arm: Own, model: str, asked: argparse.Namespace) -> dict[str, Any]:
     began = time.perf_counter()
     with suppress(EnoughError):
         Loop(fabric, loaded, settings, job, Path("none"), frame, graphs=graphs).fit(encoded, [], 0)
-    rates = clock.rates[asked.warm :]
+    each, rates = settings.accumulate, clock.rates[asked.warm :]
+    tokens = [
+        sum(batches[n].tokens for n in range(step * each, step * each + each))
+        for step in range(asked.warm, asked.warm + steps)
+    ]
     return {
-        "tokens_per_s": statistics.harmonic_mean(rates), "median": statistics.median(rates), "graphs": graphs,
-        "rates": [round(rate) for rate in clock.rates],
+        "tokens_per_s": sum(tokens) / sum(count / rate for count, rate in zip(tokens, rates, strict=True)),
+        "median": statistics.median(rates), "least": min(rates), "most": max(rates), "steps": steps, "graphs": graphs,
         "recomputed": recomputed, "expected_gib": expected.peak(recomputed) / GIB,
         "seconds": time.perf_counter() - began,
     }  # fmt: skip
@@ -195,7 +202,7 @@ def main() -> None:
     parser.add_argument("models", nargs="+", choices=list(ARMS))
     parser.add_argument("--arms", nargs="+", help="only those whose names begin so")
     parser.add_argument("--documents", type=int, default=56)
-    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--steps", type=int, help="of ours: by default an epoch of four times the documents; of TRL: 5")
     parser.add_argument("--warm", type=int, default=2)
     parser.add_argument("--profile", action="store_true", help="of ours: one more step, by kind of kernel")
     parser.add_argument("--toy", action="store_true")

@@ -126,7 +126,7 @@ def run_peer(arm: Peer, model: str, asked: argparse.Namespace) -> dict[str, Any]
             output_dir=folder, per_device_train_batch_size=arm.batch, gradient_accumulation_steps=arm.accumulate,
             gradient_checkpointing=arm.recompute, max_length=128 if asked.toy else 4096, packing=arm.packing,
             bf16=not asked.toy, use_cpu=asked.toy, use_liger_kernel=arm.liger and not asked.toy, logging_steps=1,
-            save_strategy="no", report_to="none", max_steps=asked.warm + asked.steps, learning_rate=1e-4,
+            save_strategy="no", report_to="none", max_steps=asked.warm + (asked.steps or 5), learning_rate=1e-4,
             shuffle_dataset=False, disable_tqdm=True, dataloader_num_workers=0, optim="adamw_torch_fused",
             gradient_checkpointing_kwargs={"use_reentrant": False} if arm.recompute else None,
         )  # fmt: skip

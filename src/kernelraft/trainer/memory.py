@@ -4,30 +4,34 @@ A forward pass on torch's meta device says what each layer keeps for its backwar
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
 from torch.func import functional_call
 
-from kernelraft.model.attention import documents
+from kernelraft.model.attention import documents, op
 from kernelraft.model.layers import layers_of
-from kernelraft.model.lora.experts import is_experts
+from kernelraft.model.lora.experts import LoraExperts, is_experts
 from kernelraft.model.lora.stored import Stored
 from kernelraft.model.memory import size
 from kernelraft.trainer.inventory import take, total_bytes
 from kernelraft.trainer.loss import CHUNK
 from kernelraft.trainer.settings import LoopSettings
+from kernelraft.trainer.speed import PIECES, keep_little
 
-COMPILED = 0.65  # of what a layer keeps: 0.56 of Llama 8B, 0.65 of Trinity, by speed.compile_layers
 _STATE = {"adamw": 8, "adamw_8bit": 2, "muon": 4}  # bytes of a trained weight
 _SHAPES = "kernelraft_shapes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """Bytes at the peak, by what takes them; `layers` where none is run again, `layer_input` where one is."""
+    """Bytes at the peak, by what takes them: a `layer` that is not run again, or its `layer_input` where it is.
+
+    `unpacked`: the largest weight of a layer; a `piece` of it where all layers are run again.
+    """
 
     weights: int
     optimizer: int
@@ -35,12 +39,15 @@ class Estimate:
     layer_input: int
     count: int
     around: int
+    unpacked: int
+    piece: int
 
     def peak(self, recomputed: int) -> int:
         """With so many layers run again."""
         kept = (self.count - recomputed) * self.layer + recomputed * self.layer_input
         again = self.layer if recomputed else 0
-        return self.weights + self.optimizer + kept + again + self.around
+        unpacked = self.piece if recomputed == self.count else self.unpacked
+        return self.weights + self.optimizer + kept + again + self.around + unpacked
 
     def least_recomputed(self, room: int) -> int | None:
         """How few layers must be run again to stay within `room`, None where all are too few."""
@@ -50,7 +57,7 @@ class Estimate:
         return (
             f"{size(self.peak(self.count))} with all layers recomputed to {size(self.peak(0))} with none: weights "
             f"{size(self.weights)}, gradients and optimiser {size(self.optimizer)}, each of {self.count} layers "
-            f"{size(self.layer)}, else {size(self.around)}"
+            f"{size(self.layer)}, else {size(self.around + self.unpacked)}"
         )
 
 
@@ -63,14 +70,38 @@ def estimate(module: Any, settings: LoopSettings, *, compiled: bool) -> Estimate
     )
     width, head = module.config.get_text_config().hidden_size, module.get_output_embeddings().weight
     size = head.element_size()
-    unpacked = max((torch.Size(p.shape).numel() * size for p in module.modules() if isinstance(p, Stored)), default=0)
     count = len(layers_of(module))
-    layer = _kept_by_layers(module, tokens, head.dtype) // count
+    with _as_compiled(module) if compiled else nullcontext():
+        layers = _kept_by_layers(module, tokens, head.dtype)
     return Estimate(
-        weights=total_bytes(rows), optimizer=trained, count=count,
-        layer=int(layer * (COMPILED if compiled else 1)), layer_input=tokens * width * size,
-        around=CHUNK * head.shape[0] * size + 4 * tokens * width * size + unpacked,
+        weights=total_bytes(rows), optimizer=trained, count=count, layer=layers // count,
+        layer_input=tokens * width * size, around=CHUNK * head.shape[0] * size + 4 * tokens * width * size,
+        unpacked=_unpacked(module, 1) * size, piece=_unpacked(module, PIECES) * size,
     )  # fmt: skip
+
+
+def _unpacked(module: Any, pieces: int) -> int:
+    """Numbers of the largest weight that is unpacked at a time, those of experts in so many pieces."""
+    cut = {part for owner in module.modules() if isinstance(owner, LoraExperts) for part in owner.modules()}
+    sizes = (
+        prod(part.shape) // (pieces if part in cut else 1) for part in module.modules() if isinstance(part, Stored)
+    )
+    return max(sizes, default=0)
+
+
+@contextmanager
+def _as_compiled(module: Any) -> Iterator[None]:
+    """Layers keep what the compiler would have them keep; nothing is generated, and nothing of it stays."""
+    keep_little()
+    layers = layers_of(module)
+    for layer in layers:
+        layer.forward = torch.compile(layer.forward, backend="aot_eager_decomp_partition", dynamic=False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
+        torch._dynamo.reset()
 
 
 def _kept_by_layers(module: Any, tokens: int, dtype: torch.dtype) -> int:
@@ -110,7 +141,7 @@ def _on_meta(part: torch.Tensor, *, narrow: bool) -> torch.Tensor:
 
 @contextmanager
 def _attention_by_shape(module: Any) -> Iterator[None]:
-    """Attention that keeps what FlashAttention keeps, and computes nothing."""
+    """The attention of a GPU, of which the shapes alone are asked."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(_SHAPES, _shapes)
@@ -122,17 +153,9 @@ def _attention_by_shape(module: Any) -> Iterator[None]:
         module.set_attn_implementation(before)
 
 
-def _shapes(module: Any, query: Any, key: Any, value: Any, *_: Any, **__: Any) -> tuple[torch.Tensor, None]:
-    return _Shapes.apply(query, key, value).transpose(1, 2), None  # type: ignore[no-untyped-call]
-
-
-class _Shapes(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        out = torch.empty_like(query)
-        ctx.save_for_backward(query, key, value, out)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        raise NotImplementedError  # nothing is ever taken back through it
+def _shapes(
+    module: Any, query: Any, key: Any, value: Any, *_: Any, s_aux: Any = None, **__: Any
+) -> tuple[torch.Tensor, None]:
+    q_THD, k_TGD, v_TGD = (part[0].transpose(0, 1) for part in (query, key, value))
+    bounds_2T = torch.empty(2, query.shape[2], dtype=torch.int32, device="meta")
+    return op.attend(q_THD, k_TGD, v_TGD, bounds_2T, 1.0, None, s_aux)[0][None], None

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from kernelraft.model.attention import use_documents
+from kernelraft.model.layers import layers_of
 from kernelraft.trainer.batches import Frame
 from kernelraft.trainer.packing import most_documents
 from kernelraft.trainer.settings import LoopSettings
-from kernelraft.trainer.speed import compile_layers, draws, recompute_layers
+from kernelraft.trainer.speed import compile_layers, draws, recompute_layers, unpack_in_pieces
 
 log = logging.getLogger("kernelraft")
 
@@ -23,6 +24,8 @@ def prepare(
     use_documents(module)
     if settings.compiles(device):
         compile_layers(module)
+    if recomputed == len(layers_of(module)) and device.type == "cuda":  # memory is short
+        unpack_in_pieces(module)
     random = draws(module)
     recompute_layers(module, recomputed, random=random)
     if settings.tokens is None or device.type != "cuda":

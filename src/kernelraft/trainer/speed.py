@@ -10,6 +10,9 @@ from torch.utils.checkpoint import checkpoint
 
 from kernelraft.errors import first_line
 from kernelraft.model.layers import layers_of
+from kernelraft.model.lora.experts import LoraExperts
+
+PIECES = 4  # of experts' weights, where memory is short
 
 log = logging.getLogger("kernelraft")
 Forward = Callable[..., Any]
@@ -41,17 +44,29 @@ class _Compiling:
 
 
 def compile_layers(module: Any) -> None:
-    """Compile each layer by itself: seconds once, and one graph serves layers that are alike.
+    """Compile each layer by itself: seconds once, and one graph serves layers that are alike."""
+    keep_little()
+    compiling = _Compiling()
+    for layer in layers_of(module):
+        layer.forward = compiling.wrap(layer.forward)
 
-    What is cheap is computed again in the backward pass wherever it is needed there (norms, rotations, gates): a layer
-    of Llama then keeps two thirds of what it would keep by torch's defaults, which weigh each of them alone.
+
+def keep_little() -> None:
+    """Have torch.compile compute what is cheap again in the backward pass wherever it is needed there.
+
+    Norms, rotations, gates: a layer of Llama then keeps two thirds of what it would keep by torch's defaults, which
+    weigh each of them alone.
     """
     torch._dynamo.config.cache_size_limit = max(64, torch._dynamo.config.cache_size_limit)
     for rule in ("used_far_apart", "long_fusible_chains", "materialized_backward"):
         setattr(torch._functorch.config, f"ban_recompute_{rule}", False)
-    compiling = _Compiling()
-    for layer in layers_of(module):
-        layer.forward = compiling.wrap(layer.forward)
+
+
+def unpack_in_pieces(module: Any) -> None:
+    """Have packed experts unpacked a quarter at a time: less memory, at 4,096 tokens no slower to speak of."""
+    for part in module.modules():
+        if isinstance(part, LoraExperts):
+            part.pieces = PIECES
 
 
 def draws(module: Any) -> bool:

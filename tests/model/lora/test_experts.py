@@ -1,6 +1,7 @@
 """Experts in 4 bits with adapters against the family's own experts on the unpacked weights: outputs and gradients."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from transformers.models.afmoe.modeling_afmoe import AfmoeExperts
 from transformers.models.gpt_oss.modeling_gpt_oss import GptOssExperts
 from transformers.models.qwen3_moe.modeling_qwen3_moe import Qwen3MoeExperts
 
-from kernelraft.model.lora import LoraShape
+from kernelraft.model.lora import LoraShape, mixture
 from kernelraft.model.lora.experts import LoraExperts
 from kernelraft.model.lora.stored import Stored, dense
 from tests.conftest import FAMILIES
@@ -41,6 +42,24 @@ def with_delta(theirs, ours):
             plain, name, dense(stored.parts, stored.shape, torch.float32) + (delta.mT if ours.transposed else delta)
         )
     return plain, factors
+
+
+@pytest.mark.parametrize("double", [True, False])
+def test_weights_unpacked_in_pieces_give_what_whole_ones_give(double, monkeypatch):
+    torch.manual_seed(0)
+    stacks = torch.randn(4, 512, 256) / 16, torch.randn(4, 256, 256) / 16
+    ours = LoraExperts(SimpleNamespace(), *(Stored.packed(stack, double=double) for stack in stacks))
+    index, unpacked, runs = torch.stack([torch.randperm(4)[:2] for _ in range(20)]), [], []
+    plain = mixture.dense
+    monkeypatch.setattr(mixture, "dense", lambda p, shape, d: unpacked.append(tuple(shape)) or plain(p, shape, d))
+    for ours.pieces in (1, 4):
+        x = torch.randn(20, 256, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        out = ours(x, index, torch.full((20, 2), 0.5))
+        out.backward(torch.ones_like(out))
+        runs.append([out, x.grad])
+    assert unpacked[:2] == [(4, 512, 256), (4, 256, 256)] and set(unpacked[4:]) == {(4, 128, 256), (4, 64, 256)}
+    for found, wanted in zip(*runs, strict=True):
+        assert (found - wanted).norm() <= 1e-5 * wanted.norm()
 
 
 @pytest.mark.parametrize("packed", [True, False])

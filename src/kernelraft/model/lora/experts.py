@@ -37,6 +37,7 @@ class LoraExperts(torch.nn.Module):
             self.register_buffer("down_bias", source.down_proj_bias.detach())
         self.lora = torch.nn.ParameterList()
         self.scale = 0.0
+        self.pieces = 1
 
     def adapt(self, shape: LoraShape) -> None:
         """Add adapters of rank `expert_rank` that change nothing yet."""
@@ -56,6 +57,6 @@ class LoraExperts(torch.nn.Module):
         biases = [self.gate_up_bias.to(x), self.down_bias.to(x)] if self.biased else []
         out: list[torch.Tensor] = lora_experts(
             x, index, weights, self.gate_up_proj.parts, self.down_proj.parts, biases,
-            [factor.to(x) for factor in self.lora], [*self.sizes, apart], self.limits, self.scale,
+            [factor.to(x) for factor in self.lora], [*self.sizes, apart, self.pieces], self.limits, self.scale,
         )  # fmt: skip
         return out[0]

@@ -13,7 +13,7 @@ def lora_experts(
     x_TD: torch.Tensor, index_TK: torch.Tensor, routing_TK: torch.Tensor, gate_up: Tensors, down: Tensors,
     biases: Tensors, lora: Tensors, sizes: list[int], limits: list[float], scale: float,
 ) -> Tensors:  # fmt: skip
-    """`run` in plain types: sizes (E, I, D, transposed, clipped, apart), limits (alpha, limit)."""
+    """`run` in plain types: sizes (E, I, D, transposed, clipped, apart, pieces), limits (alpha, limit)."""
     return run(x_TD, index_TK, routing_TK, Weights(gate_up, down, biases, lora, scale), _layout(sizes, limits))
 
 
@@ -47,9 +47,9 @@ def _(
 
 
 def _layout(sizes: list[int], limits: list[float]) -> Layout:
-    experts, inner, width, transposed, clipped, apart = sizes
+    experts, inner, width, transposed, clipped, apart, pieces = sizes
     gating = Gating("clipped", *limits) if clipped else Gating()
-    return Layout(experts, inner, width, bool(transposed), gating, bool(apart))
+    return Layout(experts, inner, width, bool(transposed), gating, bool(apart), pieces)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensors) -> None:

@@ -4,7 +4,7 @@ T tokens, K experts each, S = T·K rows sorted by expert, E experts, D width of 
 For the backward pass gate_up (S, 2I) and the order are kept; unpacked weights live only while they are used.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ import torch
 from kernelraft.model.lora import moe_kernels
 from kernelraft.model.lora.gating import Gating
 from kernelraft.model.lora.stored import dense
+from kernelraft.model.nf4 import Packed, divides, piece
 
 Tensors = list[torch.Tensor]
 Grouped = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -22,6 +23,7 @@ class Layout(NamedTuple):
     """How a family holds its experts. `transposed`: (E, in, out) in place of (E, out, in).
 
     `apart`: on a CPU what a row gives does not depend on the rows that go to the same expert, to the last bit.
+    `pieces`: how many parts of a packed weight are unpacked one after another, where it can be cut so.
     """
 
     experts: int
@@ -30,6 +32,7 @@ class Layout(NamedTuple):
     transposed: bool
     gating: Gating
     apart: bool
+    pieces: int
 
 
 class Weights(NamedTuple):
@@ -59,11 +62,37 @@ def _in_blocks(rows_SD: torch.Tensor, stack_EDO: torch.Tensor, ends_E: torch.Ten
     return out_SO
 
 
-def _unpacked(parts: Tensors, layout: Layout, outputs: int, inputs: int, dtype: torch.dtype) -> torch.Tensor:
-    """(E, outputs, inputs), a view where it is held transposed."""
-    if layout.transposed:
-        return dense(parts, (layout.experts, inputs, outputs), dtype).transpose(1, 2)
-    return dense(parts, (layout.experts, outputs, inputs), dtype)
+class _Matrix:
+    """A frozen weight of all experts (E, O, I), unpacked whole, or some of its outputs at a time."""
+
+    def __init__(self, parts: Tensors, layout: Layout, outputs: int, inputs: int) -> None:
+        self.parts, self.layout, self.outputs, self.inputs = parts, layout, outputs, inputs
+        cut = len(parts) > 1 and not layout.transposed and divides(outputs * inputs, layout.pieces)
+        self.pieces = layout.pieces if cut else 1
+
+    def _piece(self, number: int, dtype: torch.dtype) -> torch.Tensor:
+        """(E, O / pieces, I), a view where it is held transposed."""
+        experts, outputs = self.layout.experts, self.outputs // self.pieces
+        if self.layout.transposed:
+            return dense(self.parts, (experts, self.inputs, outputs), dtype).transpose(1, 2)
+        parts: Sequence[torch.Tensor] = self.parts
+        if self.pieces > 1:
+            parts = piece(Packed(*parts), experts, self.pieces, number)
+        return dense(parts, (experts, outputs, self.inputs), dtype)
+
+    def of(self, rows_SI: torch.Tensor, ends_E: torch.Tensor, grouped: Grouped) -> torch.Tensor:
+        """Each row times its expert's weight (S, O)."""
+        numbers = range(self.pieces)
+        found = [grouped(rows_SI, self._piece(n, rows_SI.dtype).transpose(1, 2), ends_E) for n in numbers]
+        return found[0] if len(found) == 1 else torch.cat(found, 1)
+
+    def back(self, grad_SO: torch.Tensor, ends_E: torch.Tensor) -> torch.Tensor:
+        """The gradient of the rows (S, I)."""
+        parts = grad_SO.chunk(self.pieces, 1)
+        grad_SI = _grouped(parts[0], self._piece(0, grad_SO.dtype), ends_E)
+        for number, part in enumerate(parts[1:], 1):
+            grad_SI += _grouped(part, self._piece(number, grad_SO.dtype), ends_E)
+        return grad_SI
 
 
 def _add_low_rank(
@@ -87,9 +116,7 @@ def run(x_TD: torch.Tensor, index_TK: torch.Tensor, routing_TK: torch.Tensor, w:
     grouped = _in_blocks if layout.apart and not x_TD.is_cuda else _grouped
     order_S, place_S, ends_E = _order(index_TK, layout.experts)
     rows_SD = x_TD[order_S // index_TK.shape[1]]
-    weight = _unpacked(w.gate_up, layout, 2 * layout.inner, layout.width, x_TD.dtype)
-    gate_up = grouped(rows_SD, weight.transpose(1, 2), ends_E)
-    del weight
+    gate_up = _Matrix(w.gate_up, layout, 2 * layout.inner, layout.width).of(rows_SD, ends_E, grouped)
     if w.lora:
         _add_low_rank(grouped, gate_up, rows_SD, w.lora[:2], ends_E, w.scale)
     del rows_SD
@@ -97,9 +124,7 @@ def run(x_TD: torch.Tensor, index_TK: torch.Tensor, routing_TK: torch.Tensor, w:
     if w.biases:
         gate_up += w.biases[0][expert_S]
     hidden_SI = moe_kernels.gate(gate_up, layout.gating)
-    weight = _unpacked(w.down, layout, layout.width, layout.inner, x_TD.dtype)
-    out_SD = grouped(hidden_SI, weight.transpose(1, 2), ends_E)
-    del weight
+    out_SD = _Matrix(w.down, layout, layout.width, layout.inner).of(hidden_SI, ends_E, grouped)
     if w.lora:
         _add_low_rank(grouped, out_SD, hidden_SI, w.lora[2:], ends_E, w.scale)
     if w.biases:
@@ -115,7 +140,7 @@ def run_backward(
     token_S = order_S // routing_TK.shape[1]
     routing_S = routing_TK.reshape(-1)[order_S].contiguous()
     grad_SD = grad_TD.contiguous()[token_S]
-    grad_SI = _grouped(grad_SD, _unpacked(w.down, layout, layout.width, layout.inner, x_TD.dtype), ends_E)
+    grad_SI = _Matrix(w.down, layout, layout.width, layout.inner).back(grad_SD, ends_E)
     grad_low = None
     if w.lora:
         grad_low = _grouped(grad_SD, w.lora[3], ends_E)
@@ -132,9 +157,7 @@ def run_backward(
             grad_low * routing_S[:, None].to(grad_low.dtype), ends_E, w,
         )  # fmt: skip
     del grad_SD, hidden_SI
-    weight = _unpacked(w.gate_up, layout, 2 * layout.inner, layout.width, x_TD.dtype)
-    grad_rows_SD = _grouped(grad_gate_up, weight, ends_E)
-    del weight
+    grad_rows_SD = _Matrix(w.gate_up, layout, 2 * layout.inner, layout.width).back(grad_gate_up, ends_E)
     if w.lora:
         grad_rows_SD.add_(_grouped(_grouped(grad_gate_up, w.lora[1], ends_E), w.lora[0], ends_E), alpha=w.scale)
     grad_x_TD = moe_kernels.combine(grad_rows_SD, place_S, torch.ones_like(routing_TK))

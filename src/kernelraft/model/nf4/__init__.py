@@ -3,6 +3,6 @@
 Source: Dettmers et al. 2023, arXiv:2305.14314, sections 3 and appendix E. The values are those of bitsandbytes.
 """
 
-from kernelraft.model.nf4.packing import BLOCK, Packed, pack, unpack
+from kernelraft.model.nf4.packing import BLOCK, Packed, divides, pack, piece, unpack
 
-__all__ = ["BLOCK", "Packed", "pack", "unpack"]
+__all__ = ["BLOCK", "Packed", "divides", "pack", "piece", "unpack"]

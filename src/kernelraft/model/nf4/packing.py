@@ -67,3 +67,20 @@ def scales_of(packed: Packed) -> torch.Tensor:
         return stats
     known = scale_levels(packed.codes.device)[packed.scales.int()]
     return known * stats[:-1].repeat_interleave(SCALE_BLOCK)[: len(known)] + stats[-1]
+
+
+def divides(numbers: int, pieces: int) -> bool:
+    """Whether a group of so many numbers can be taken in so many `piece`s, the scales of scales too."""
+    return numbers % (pieces * BLOCK * SCALE_BLOCK) == 0
+
+
+def piece(packed: Packed, groups: int, pieces: int, number: int) -> Packed:
+    """One of the equal pieces of each of so many groups, as a tensor of its own."""
+
+    def of(part: torch.Tensor) -> torch.Tensor:
+        return part.view(groups, pieces, -1)[:, number].reshape(-1)
+
+    codes, scales, stats = packed
+    if not len(scales):
+        return Packed(of(codes), scales, of(stats))
+    return Packed(of(codes), of(scales), torch.cat([of(stats[:-1]), stats[-1:]]))
