@@ -62,7 +62,7 @@ class Own:
 ARMS: dict[str, list[Own | Peer]] = {
     "8b": [
         Own("ours, 16k", ("tokens=16384", "recompute=false")),
-        Own("ours, 4k, 16 GiB", ("tokens=4096", "accumulate=4", "optimizer=adamw_8bit", "recompute=auto"), aim=16),
+        Own("ours, 4k, 16 GiB", ("tokens=4096", "accumulate=4", "optimizer=adamw_8bit", "recompute=11")),
         Own("dropout 0.05, 16k", ("tokens=16384", "recompute=false", "dropout=0.05")),
         BATCH_1, BEST, BEST_SMALL,
     ],
@@ -130,6 +130,8 @@ def run_own(arm: Own, model: str, asked: argparse.Namespace) -> dict[str, Any]:
     if settings.recompute == "auto" and arm.aim:
         found = expected.least_recomputed(expected.weights + int(0.94 * (arm.aim * GIB - expected.weights)))
         recomputed = expected.count if found is None else found
+    elif settings.recompute not in (True, False, "auto"):
+        recomputed = min(expected.count, settings.recompute)
     encoded = [
         Encoded(ids, [place >= prompt for place in range(len(ids))])
         for ids, prompt in documents(asked.documents, module.config.vocab_size, toy=asked.toy) * 4

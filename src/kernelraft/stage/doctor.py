@@ -143,7 +143,8 @@ def _tried(judge: Judge) -> list[Tried]:
     for kind, count in sorted(kinds.items()):
         good = sum(not one.fault for one in tried if one.program.category.split(" ")[0] == kind)
         names = sorted({one.program.category for one in tried if one.program.category.split(" ")[0] == kind})
-        table.add_row(names[0], str(count), str(good))
+        more = f", and {len(names) - 1} more" if len(names) > 1 else ""
+        table.add_row(names[0] + more, str(count), str(good))
     show(table)
     for one in tried:
         if one.fault:
