@@ -61,6 +61,17 @@ def combine(torch):
     return [(moe_kernels.launch_combine(rows, place, weights), moe_kernels.combine(rows, place, weights))]
 
 
+def dropped(torch):
+    """Of a long tensor: its share of zeros, and the rest against x / (1 - share)."""
+    from kernelraft.model.lora import dropout
+
+    x = torch.rand(300, 1000) + 1
+    first, again, other = (dropout.launch(x, torch.tensor((1 << 60) + n), 0.3) for n in (2, 2, 3))
+    kept = first != 0
+    pairs = [(again, first), (kept.float().mean(), torch.tensor(0.7)), (first[kept], x[kept] / 0.7)]
+    return [*pairs, ((other == 0)[~kept].float().mean(), torch.tensor(0.3))]
+
+
 def cross_entropy(torch):
     from kernelraft.trainer import loss_kernel
 

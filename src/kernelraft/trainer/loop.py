@@ -18,6 +18,8 @@ from lightning.fabric import Fabric
 from kernelraft.console import Bar, progress
 from kernelraft.errors import ConfigError
 from kernelraft.model import Loaded
+from kernelraft.model.lora.dropout import SEEDS
+from kernelraft.model.lora.linear import seeds
 from kernelraft.tracker import Metrics
 from kernelraft.trainer import Job
 from kernelraft.trainer.batches import Batches, Encoded, Frame
@@ -53,7 +55,7 @@ class Loop:
         self.fabric, self.loaded, self.settings, self.job, self.frame = fabric, loaded, settings, job, frame
         module = loaded.module
         self.loss, *self.optimizers = fabric.setup(SummedLoss(module, graphs=graphs), *optimizers(module, settings))
-        self.graphs = graphs
+        self.graphs, self.seeds = graphs, seeds(module, fabric.device)
         self.trained = [p for p in self.loss.parameters() if p.requires_grad]
         self.progress, self.saves = Progress(), Saves(folder, settings.keep_last)
 
@@ -100,6 +102,8 @@ class Loop:
         labels, tokens = self._over_all(sum(b.label_count for b in micro), sum(b.tokens for b in micro))
         loss = torch.zeros((), device=self.fabric.device)
         for place, batch in enumerate(micro):
+            if self.seeds is not None:
+                self.seeds.copy_(torch.randint(SEEDS, self.seeds.shape))
             with self.fabric.no_backward_sync(self.loss, enabled=ranks > 1 and place < len(micro) - 1):
                 summed = self.loss(self.fabric.to_device(batch), s.embedding_noise)
                 self.fabric.backward(summed * (ranks / max(1, labels)))  # Fabric takes the mean over the ranks

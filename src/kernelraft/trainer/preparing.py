@@ -33,5 +33,5 @@ def prepare(
     once = not (recomputed and random)  # what is drawn again in a layer that is run again is drawn outside of a graph
     graphs = settings.cuda_graphs and settings.devices * settings.num_nodes == 1 and settings.precision != "bf16-mixed"
     if graphs and not once:
-        log.info("no CUDA graphs: %d layers with dropout are run again; trainer.dropout=0 is faster", recomputed)
+        log.info("no CUDA graphs: this model's own dropout is in %d layers that are run again", recomputed)
     return Frame(settings.tokens, most_documents(lengths, settings.tokens), settings.max_length), graphs and once

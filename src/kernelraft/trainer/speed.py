@@ -70,11 +70,8 @@ def unpack_in_pieces(module: Any) -> None:
 
 
 def draws(module: Any) -> bool:
-    """Whether a forward pass in training draws random numbers."""
-    dropouts = (
-        part.p if isinstance(part, torch.nn.Dropout) else getattr(part, "dropout", 0) for part in module.modules()
-    )
-    return any(isinstance(share, float) and share > 0 for share in dropouts)
+    """Whether a forward pass in training draws random numbers; the dropout of adapters follows from a seed."""
+    return any(isinstance(part, torch.nn.Dropout) and part.p > 0 for part in module.modules())
 
 
 def recompute_layers(module: Any, count: int, *, random: bool = True) -> None:

@@ -2,8 +2,10 @@ import pytest
 import torch
 
 from kernelraft.model.lora import LoraShape
-from kernelraft.model.lora.linear import LoraLinear
+from kernelraft.model.lora.dropout import drop
+from kernelraft.model.lora.linear import LoraLinear, seeds
 from kernelraft.model.lora.stored import Stored, dense
+from tests.interpreted import interpreted
 
 SHAPE = LoraShape(rank=8, alpha=12, dropout=0.0, targets=("x",))
 
@@ -60,3 +62,50 @@ def test_its_input_and_what_is_of_the_adapters_rank_are_kept_for_the_backward_pa
         module(x)
     known = {p.data_ptr() for p in (x, module.lora_A, module.lora_B, *module.weight.parts)}
     assert [tensor.shape for tensor in kept if tensor.data_ptr() not in known] == [(1000, len(module.lora_A))]
+
+
+def test_dropout_follows_from_the_seed():
+    x = torch.rand(100, 1000) + 1
+    first, again, other = (drop(x, torch.tensor(seed), 0.25) for seed in (5, 5, 6))
+    assert torch.equal(first, again)
+    assert float((first == 0).float().mean()) == pytest.approx(0.25, abs=0.01)
+    assert torch.allclose(first[first != 0], x[first != 0] / 0.75)
+    assert float(((other == 0) & (first == 0)).float().mean()) == pytest.approx(0.0625, abs=0.01)
+
+
+def test_the_dropout_kernel_drops_its_share_by_the_seed():
+    assert interpreted("dropped") < 0.02
+
+
+def test_layers_drop_apart_and_one_that_is_run_again_drops_the_same():
+    shape = LoraShape(rank=8, alpha=12, dropout=0.5, targets=("x",))
+    layers = torch.nn.ModuleList([layer(shape=shape), layer(shape=shape)]).train()
+    layers[1].load_state_dict(layers[0].state_dict())
+    given = seeds(layers, torch.device("cpu"))
+    given.copy_(torch.tensor([7, 8]))
+    x = torch.randn(50, 64, requires_grad=True)
+    plain = [torch.autograd.grad(part(x).square().sum(), [x, part.lora_A, part.lora_B]) for part in layers]
+    again = torch.utils.checkpoint.checkpoint(layers[0], x, use_reentrant=False, preserve_rng_state=False)
+    rerun = torch.autograd.grad(again.square().sum(), [x, layers[0].lora_A, layers[0].lora_B])
+    assert all(torch.equal(a, b) for a, b in zip(plain[0], rerun, strict=True))
+    assert not torch.equal(plain[0][0], plain[1][0])
+    given.fill_(9)
+    assert not torch.equal(layers[0](x), again)
+
+
+def test_gradients_are_those_of_what_is_dropped():
+    module = layer(shape=LoraShape(rank=8, alpha=12, dropout=0.5, targets=("x",))).train()
+    seeds(module, torch.device("cpu")).fill_(3)
+    x = torch.randn(20, 64, requires_grad=True)
+    weight = dense(module.weight.parts, module.weight.shape, torch.float32)
+    mask = drop(torch.ones(20, 64), module.seed, 0.5)
+    plain = x @ weight.T + module.scale * (x * mask) @ module.lora_A.T @ module.lora_B.T
+    if module.bias is not None:
+        plain = plain + module.bias
+    given = [x, module.lora_A, module.lora_B]
+    for a, b in zip(
+        torch.autograd.grad(module(x).square().sum(), given),
+        torch.autograd.grad(plain.square().sum(), given),
+        strict=True,
+    ):
+        assert (a - b).norm() <= 1e-5 * b.norm()
