@@ -69,6 +69,15 @@ def test_a_frame_gives_all_batches_one_shape_and_padding_carries_no_loss():
         assert framed.before_M.tolist() == bare.before_M.tolist() and framed.labels_M.equal(bare.labels_M)
 
 
+@pytest.mark.parametrize("longest", [22, 24, 64])
+def test_a_frame_around_examples_holds_as_many_as_a_batch_without_one(longest):
+    short = [Encoded([5] * (n % 3 + 2), [True] * (n % 3 + 2)) for n in range(100)]
+    frame = Frame.around([len(e.ids) for e in short], 64, longest)
+    found, plain = (Batches(short, 1, 64, pad=0, seed=1, frame=f) for f in (frame, None))
+    assert found.count(1) == plain.count(1)
+    assert {found[n].ends.shape for n in range(round(found.count(1)))} == {(frame.documents + 1,)}
+
+
 def test_labels_follow_their_tokens_within_a_document():
     batch = collate(
         [Encoded([5, 6, 7, 8], [False, True, False, True]), Encoded([9, 10, 11], [True, False, True])], pad=0

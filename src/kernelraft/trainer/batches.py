@@ -16,7 +16,7 @@ import torch
 from kernelraft.errors import DataError
 from kernelraft.model.chat import encode_example
 from kernelraft.records import Example
-from kernelraft.trainer.packing import DOCUMENTS, by_count, by_tokens
+from kernelraft.trainer.packing import DOCUMENTS, by_count, by_tokens, most_documents
 
 log = logging.getLogger("kernelraft")
 
@@ -56,6 +56,11 @@ class Frame:
     tokens: int
     documents: int
     longest: int
+
+    @classmethod
+    def around(cls, lengths: Sequence[int], tokens: int, longest: int) -> "Frame":
+        """Of batches of examples of these lengths."""
+        return cls(tokens, most_documents(lengths, tokens) + math.ceil(tokens / longest), longest)
 
     @property
     def room(self) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 from kernelraft.model.attention import use_documents
 from kernelraft.model.layers import layers_of
 from kernelraft.trainer.batches import Frame
-from kernelraft.trainer.packing import most_documents
 from kernelraft.trainer.settings import LoopSettings
 from kernelraft.trainer.speed import compile_layers, draws, recompute_layers, unpack_in_pieces
 
@@ -34,4 +33,4 @@ def prepare(
     graphs = settings.cuda_graphs and settings.devices * settings.num_nodes == 1 and settings.precision != "bf16-mixed"
     if graphs and not once:
         log.info("no CUDA graphs: this model's own dropout is in %d layers that are run again", recomputed)
-    return Frame(settings.tokens, most_documents(lengths, settings.tokens), settings.max_length), graphs and once
+    return Frame.around(lengths, settings.tokens, settings.max_length), graphs and once
