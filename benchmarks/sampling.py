@@ -17,36 +17,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+from shapes import build
+from transformers import GenerationConfig
 
 from kernelraft.model import Loaded
 from kernelraft.model.sampling import Engine, Sampling
-from kernelraft.model.silence import silence
 
 GIB = 1 << 30
-LLAMA_8B = {
-    "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
-    "num_key_value_heads": 8, "vocab_size": 128256, "max_position_embeddings": 131072, "rope_parameters": {
-        "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-        "original_max_position_embeddings": 8192,
-    },
-}  # fmt: skip
-TOY = LLAMA_8B | {
-    "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "vocab_size": 512,
-}  # fmt: skip
 
 
-def build(shape: dict[str, Any], device: torch.device) -> Loaded:
-    """A model with random weights, and a tokenizer that ends nothing."""
-    silence()
-    torch.manual_seed(0)
-    config = AutoConfig.for_model("llama", **shape, bos_token_id=None, eos_token_id=None, pad_token_id=0)
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    with device:
-        module = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa").eval()
+def load(device: torch.device) -> Loaded:
+    """Random weights, and a tokenizer that ends nothing."""
     tokenizer = SimpleNamespace(eos_token_id=None, decode=lambda tokens, skip_special_tokens: "")
-    return Loaded(module=module, tokenizer=tokenizer)
+    return Loaded(module=build("8b", toy=device.type == "cpu").eval(), tokenizer=tokenizer)
 
 
 def seconds(device: torch.device, work: Callable[[], Any]) -> float:
@@ -107,7 +90,7 @@ def main() -> None:
     if asked.toy:
         asked.prompts, asked.prompt_tokens, asked.new, asked.generate_new = 4, 48, 16, 16
     device = torch.device("cpu" if asked.toy else "cuda")
-    loaded = build(TOY if asked.toy else LLAMA_8B, device)
+    loaded = load(device)
     random = torch.Generator().manual_seed(0)
     shape = (asked.prompts, asked.prompt_tokens)
     prompts = torch.randint(3, loaded.module.config.vocab_size, shape, generator=random).tolist()

@@ -37,6 +37,7 @@ from kernelraft.model.lora.stored import Stored
 from kernelraft.tracker import Metrics
 from kernelraft.trainer import Job
 from kernelraft.trainer.batches import Batches, Encoded
+from kernelraft.trainer.fitness import layers_to_recompute
 from kernelraft.trainer.loop import Loop
 from kernelraft.trainer.memory import estimate
 from kernelraft.trainer.preparing import prepare
@@ -126,12 +127,7 @@ def run_own(arm: Own, model: str, asked: argparse.Namespace) -> dict[str, Any]:
     module.to(device).train()
     clean(asked)
     expected = estimate(module, settings, compiled=settings.compiles(device))
-    recomputed = expected.count if settings.recompute is True else 0
-    if settings.recompute == "auto" and arm.aim:
-        found = expected.least_recomputed(expected.weights + int(0.94 * (arm.aim * GIB - expected.weights)))
-        recomputed = expected.count if found is None else found
-    elif settings.recompute not in (True, False, "auto"):
-        recomputed = min(expected.count, settings.recompute)
+    recomputed = layers_to_recompute(settings, expected, int((arm.aim or 0) * GIB), device)
     encoded = [
         Encoded(ids, [place >= prompt for place in range(len(ids))])
         for ids, prompt in documents(asked.documents, module.config.vocab_size, toy=asked.toy) * 4

@@ -34,7 +34,7 @@ def expect(
     compiled = settings.compiles(device)
     found, free = estimate(module, settings, compiled=compiled), free_bytes(device)
     log.info("the training takes about %s; free on %s: %s", found, device, size(free))
-    count = _recomputed(settings, found, free, device)
+    count = layers_to_recompute(settings, found, free, device)
     if (least := found.peak(count)) > free:
         fits = _what_fits(module, settings, free, compiled) or _smaller(quantization)
         raise ModelUnavailable(
@@ -54,14 +54,14 @@ def _bare(base: Weights, dtype: torch.dtype, quantization: Quantization | None, 
     return module
 
 
-def _recomputed(settings: LoopSettings, found: Estimate, free: int, device: Any) -> int:
+def layers_to_recompute(settings: LoopSettings, found: Estimate, free: int, device: Any) -> int:
     """How many layers are run again: by the settings, or as few as a GPU's memory allows."""
     if settings.recompute == "auto":
         if device.type != "cuda":
             return 0
         fewest = found.least_recomputed(found.weights + int(SHARE * (free - found.weights)))
         return found.count if fewest is None else fewest
-    return found.count if settings.recompute is True else min(found.count, settings.recompute)
+    return found.count if settings.recompute is True else min(found.count, int(settings.recompute))
 
 
 def _what_fits(module: Any, settings: LoopSettings, free: int, compiled: bool) -> str:

@@ -39,9 +39,20 @@ def _reach(first_T, at, T, window, M: tl.constexpr, N: tl.constexpr):
 
 
 @triton.jit  # type: ignore[untyped-decorator]
+def _phase(number: tl.constexpr, begin, masked, whole, partial, end):
+    """From and to of the tiles that are seen in part, then wholly, then in part again."""
+    if number == 0:
+        start, stop = begin, masked
+    elif number == 1:
+        start, stop = whole, partial
+    else:
+        start, stop = partial, end
+    return start, stop
+
+
+@triton.jit  # type: ignore[untyped-decorator]
 def _add_keys(
-    total, largest, summed, q, k, v, k_stride, v_stride, at, row, first, T, window, scale, MASKED: tl.constexpr,
-    N: tl.constexpr, D: tl.constexpr
+    total, largest, summed, q, k, v, at, row, first, window, scale, MASKED: tl.constexpr, N: tl.constexpr
 ):  # fmt: skip
     """One tile of keys and values into the running sums of the softmax; scores are powers of two."""
     column = at + tl.arange(0, N)
@@ -74,18 +85,12 @@ def forward(
     begin, whole, partial, after = _reach(first_T, at, T, window, M, N)
     total, largest = tl.zeros((M,), tl.float32), tl.full((M,), -1e30, tl.float32)
     summed = tl.zeros((M, D), tl.float32)
-    for n in range(begin, whole, N):
-        total, largest, summed = _add_keys(
-            total, largest, summed, queries, k, v, k_stride, v_stride, n, row, first, T, window, scale, True, N, D
-        )
-    for n in range(whole, partial, N):
-        total, largest, summed = _add_keys(
-            total, largest, summed, queries, k, v, k_stride, v_stride, n, row, first, T, window, scale, False, N, D
-        )
-    for n in range(partial, after, N):
-        total, largest, summed = _add_keys(
-            total, largest, summed, queries, k, v, k_stride, v_stride, n, row, first, T, window, scale, True, N, D
-        )
+    for phase in tl.static_range(3):
+        start, stop = _phase(phase, begin, whole, whole, partial, after)
+        for n in range(start, stop, N):
+            total, largest, summed = _add_keys(
+                total, largest, summed, queries, k, v, n, row, first, window, scale, phase != 1, N
+            )
     if SINKS:
         total += tl.exp2(tl.load(sinks + head).to(tl.float32) * 1.4426950408889634 - largest)
     place = out + (row.to(tl.int64) * heads + head)[:, None] * D + tl.arange(0, D)[None, :]
@@ -95,8 +100,7 @@ def forward(
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _for_queries(
-    grad_q, q, grad, norm, delta, k, v, k_stride, v_stride, at, row, first, T, window, scale, MASKED: tl.constexpr,
-    N: tl.constexpr, D: tl.constexpr
+    grad_q, q, grad, norm, delta, k, v, at, row, first, window, scale, MASKED: tl.constexpr, N: tl.constexpr
 ):  # fmt: skip
     column = at + tl.arange(0, N)
     keys = k.load([at, 0])
@@ -130,18 +134,10 @@ def backward_queries(
     v = tl.make_tensor_descriptor(v + head // R * v_head, shape=[T, D], strides=[v_stride, 1], block_shape=[N, D])
     begin, whole, partial, after = _reach(first_T, at, T, window, M, N)
     found = tl.zeros((M, D), tl.float32)
-    for n in range(begin, whole, N):
-        found = _for_queries(
-            found, queries, grads, norms, sums, k, v, k_stride, v_stride, n, row, first, T, window, scale, True, N, D
-        )
-    for n in range(whole, partial, N):
-        found = _for_queries(
-            found, queries, grads, norms, sums, k, v, k_stride, v_stride, n, row, first, T, window, scale, False, N, D
-        )
-    for n in range(partial, after, N):
-        found = _for_queries(
-            found, queries, grads, norms, sums, k, v, k_stride, v_stride, n, row, first, T, window, scale, True, N, D
-        )
+    for phase in tl.static_range(3):
+        start, stop = _phase(phase, begin, whole, whole, partial, after)
+        for n in range(start, stop, N):
+            found = _for_queries(found, queries, grads, norms, sums, k, v, n, row, first, window, scale, phase != 1, N)
     place = grad_q + (long_row * heads + head)[:, None] * D + tl.arange(0, D)[None, :]
     found *= scale * 0.6931471805599453
     tl.store(place, found.to(grad_q.dtype.element_ty), mask=inside[:, None])
@@ -149,8 +145,8 @@ def backward_queries(
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _for_keys(
-    grad_k, grad_v, k, v, q, grad, norm, delta, first_T, q_stride, g_stride, at, column, T, window, scale,
-    MASKED: tl.constexpr, M: tl.constexpr, D: tl.constexpr
+    grad_k, grad_v, k, v, q, grad, norm, delta, first_T, at, column, T, window, scale,
+    MASKED: tl.constexpr, M: tl.constexpr
 ):  # fmt: skip
     row = at + tl.arange(0, M)
     inside = row < T
@@ -190,21 +186,13 @@ def backward_keys(
         norm_h, delta_h = norm + head * T, delta + head * T
         q_h = tl.make_tensor_descriptor(q + head * q_head, shape=[T, D], strides=[q_stride, 1], block_shape=[M, D])
         grad_h = tl.make_tensor_descriptor(grad + head * D, shape=[T, D], strides=[heads * D, 1], block_shape=[M, D])
-        for m in range(begin, tl.minimum(whole, end), M):
-            found_k, found_v = _for_keys(
-                found_k, found_v, keys, values, q_h, grad_h, norm_h, delta_h, first_T, q_stride, heads * D, m, column,
-                T, window, scale, True, M, D
-            )  # fmt: skip
-        for m in range(whole, partial, M):
-            found_k, found_v = _for_keys(
-                found_k, found_v, keys, values, q_h, grad_h, norm_h, delta_h, first_T, q_stride, heads * D, m, column,
-                T, window, scale, False, M, D
-            )  # fmt: skip
-        for m in range(partial, end, M):
-            found_k, found_v = _for_keys(
-                found_k, found_v, keys, values, q_h, grad_h, norm_h, delta_h, first_T, q_stride, heads * D, m, column,
-                T, window, scale, True, M, D
-            )  # fmt: skip
+        for phase in tl.static_range(3):
+            start, stop = _phase(phase, begin, tl.minimum(whole, end), whole, partial, end)
+            for m in range(start, stop, M):
+                found_k, found_v = _for_keys(
+                    found_k, found_v, keys, values, q_h, grad_h, norm_h, delta_h, first_T, m, column, T, window, scale,
+                    phase != 1, M
+                )  # fmt: skip
     place = (column.to(tl.int64) * groups + group)[:, None] * D + tl.arange(0, D)[None, :]
     found_k *= scale * 0.6931471805599453
     tl.store(grad_k + place, found_k.to(grad_k.dtype.element_ty), mask=inside[:, None])
