@@ -34,6 +34,25 @@ def unpack(torch):
             packed = pack(torch.randn(shape), double=double)
             for dtype in (torch.float32, torch.float16):
                 pairs.append((kernel.unpack(*packed, shape, dtype), plain(packed, shape, dtype)))
+        packed = pack(torch.randn(3, 512, 64), double=double)
+        for number in (0, 1):
+            part = (packed, (3, 256, 64), torch.float32, 2, number)
+            pairs.append((kernel.unpack(*part[0], *part[1:]), plain(*part)))
+    return pairs
+
+
+def unpack_adding(torch):
+    from kernelraft.model.nf4 import LowRank, kernel, pack
+    from kernelraft.model.nf4 import unpack_adding as plain
+
+    pairs = []
+    for double in (True, False):
+        for shape, rank in (((5, 64), 8), ((100, 192), 20)):
+            packed = pack(torch.randn(shape), double=double)
+            added = LowRank(torch.randn(shape[0], rank), torch.randn(rank, shape[1]), 0.3)
+            pairs.append(
+                (kernel.unpack_adding(*packed, shape, torch.float32, added), plain(packed, shape, torch.float32, added))
+            )
     return pairs
 
 

@@ -51,7 +51,9 @@ def test_weights_unpacked_in_pieces_give_what_whole_ones_give(double, monkeypatc
     ours = LoraExperts(SimpleNamespace(), *(Stored.packed(stack, double=double) for stack in stacks))
     index, unpacked, runs = torch.stack([torch.randperm(4)[:2] for _ in range(20)]), [], []
     plain = mixture.dense
-    monkeypatch.setattr(mixture, "dense", lambda p, shape, d: unpacked.append(tuple(shape)) or plain(p, shape, d))
+    monkeypatch.setattr(
+        mixture, "dense", lambda p, shape, *rest: unpacked.append(tuple(shape)) or plain(p, shape, *rest)
+    )
     for ours.pieces in (1, 4):
         x = torch.randn(20, 256, generator=torch.Generator().manual_seed(1)).requires_grad_()
         out = ours(x, index, torch.full((20, 2), 0.5))

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 
@@ -55,13 +57,16 @@ def test_dropout_is_of_the_adapters_input_in_training_alone():
     assert module.lora_A.grad.abs().sum() > 0
 
 
-def test_its_input_and_what_is_of_the_adapters_rank_are_kept_for_the_backward_pass_alone():
-    module, kept = layer(bias=False), []
+@pytest.mark.parametrize(("packed", "dropout"), [(True, 0.0), (True, 0.5), (False, 0.0)])
+def test_its_input_alone_is_kept_and_what_is_of_the_adapters_rank_where_that_is_a_product_of_its_own(packed, dropout):
+    module, kept = layer(packed, bias=False, shape=dataclasses.replace(SHAPE, dropout=dropout)).train(), []
+    seeds(module, torch.device("cpu"))
     x = torch.randn(1000, 64, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
         module(x)
     known = {p.data_ptr() for p in (x, module.lora_A, module.lora_B, *module.weight.parts)}
-    assert [tensor.shape for tensor in kept if tensor.data_ptr() not in known] == [(1000, len(module.lora_A))]
+    inner = [] if packed and not dropout else [(1000, len(module.lora_A))]
+    assert [tensor.shape for tensor in kept if tensor.data_ptr() not in known and tensor.numel() > 1] == inner
 
 
 def test_dropout_follows_from_the_seed():

@@ -2,7 +2,7 @@ import bitsandbytes.functional as bnb
 import pytest
 import torch
 
-from kernelraft.model.nf4 import pack, unpack
+from kernelraft.model.nf4 import LowRank, pack, unpack, unpack_adding
 from kernelraft.model.nf4.codebook import scale_levels
 from tests.interpreted import interpreted
 
@@ -49,3 +49,18 @@ def test_a_tensor_that_blocks_do_not_fill_is_refused():
 
 def test_the_kernel_unpacks_as_torch_does():
     assert interpreted("unpack") == 0.0
+
+
+def test_the_kernel_adds_as_torch_does():
+    assert interpreted("unpack_adding") < 1e-6
+
+
+def test_what_is_added_is_not_lost_where_it_is_less_than_half_a_last_place():
+    torch.manual_seed(0)
+    packed, shape = pack(torch.randn(256, 512)), (256, 512)
+    added = LowRank(torch.full((256, 1), 1e-4), torch.ones(1, 512), 1.0)
+    plain = unpack(packed, shape, torch.bfloat16)
+    large = plain.abs() > 0.1
+    assert torch.equal((plain + 1e-4)[large], plain[large])  # added to what was rounded before, it is lost
+    moved = unpack_adding(packed, shape, torch.bfloat16, added).double() - plain.double()
+    assert float(moved[large].mean()) == pytest.approx(1e-4, rel=0.2)

@@ -15,12 +15,16 @@ _WIDE = 1024
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _drop(x, seed, out, size, share, N: tl.constexpr):
-    at = tl.program_id(0).to(tl.int64) * N + tl.arange(0, N)
-    inside = at < size
-    kept = tl.rand(tl.load(seed), at) >= share
-    value = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
-    tl.store(out + at, tl.where(kept, value / (1 - share), 0.0).to(out.dtype.element_ty), mask=inside)
+def _drop(x, seed, out, size, limit, enlarged, N: tl.constexpr):
+    """8·N numbers a program: each word of Philox, four at a time, serves two of them, by 16 bits."""
+    start = tl.program_id(0).to(tl.int64) * (8 * N)
+    words = tl.randint4x(tl.load(seed), tl.program_id(0).to(tl.int64) * N + tl.arange(0, N))
+    for part in tl.static_range(8):
+        at = start + part * N + tl.arange(0, N)
+        inside = at < size
+        drawn = (words[part // 2].to(tl.uint32) >> (16 * (part % 2))) & 0xFFFF
+        value = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
+        tl.store(out + at, tl.where(drawn >= limit, value * enlarged, 0.0).to(out.dtype.element_ty), mask=inside)
 
 
 def drop(x: torch.Tensor, seed: torch.Tensor, share: float) -> torch.Tensor:
@@ -29,7 +33,7 @@ def drop(x: torch.Tensor, seed: torch.Tensor, share: float) -> torch.Tensor:
     Args:
         x: any shape.
         seed: () int64, on x's device; a GPU is not asked for it.
-        share: from 0 to below 1.
+        share: from 0 to below 1, in steps of 2^-16.
     """
     if x.is_cuda:
         return launch(x, seed, share)
@@ -41,6 +45,6 @@ def launch(x: torch.Tensor, seed: torch.Tensor, share: float) -> torch.Tensor:
     """The kernel, of CUDA tensors (or of any, in Triton's interpreter)."""
     x = x.contiguous()
     out = torch.empty_like(x)
-    grid = (triton.cdiv(x.numel(), _WIDE),)
-    _drop[grid](x, seed, out, x.numel(), share, N=_WIDE)
+    grid = (triton.cdiv(x.numel(), 8 * _WIDE),)
+    _drop[grid](x, seed, out, x.numel(), round(share * 65536), 1 / (1 - share), N=_WIDE)
     return out

@@ -2,6 +2,10 @@
 
 T positions, I inputs, O outputs, R rank. One operator forward and one backward, so that the unpacked weight lives only
 within them: nothing but x is kept for the backward pass, and torch.compile sees a single node.
+
+A packed weight is unpacked together with what the adapter adds to it, which costs O·I·R in place of T·(I + O)·R and
+no further pass over y. Where the adapter drops of its input, or where the weight is not packed (so that the sum would
+be rounded a second time: nf4.unpack_adding), the adapter's products are apart.
 """
 
 import math
@@ -11,7 +15,8 @@ import torch
 
 from kernelraft.model.lora import LoraShape
 from kernelraft.model.lora.dropout import SEEDS, drop
-from kernelraft.model.lora.stored import Stored, dense
+from kernelraft.model.lora.stored import Stored, dense, dense_with
+from kernelraft.model.nf4 import LowRank
 
 Tensors = list[torch.Tensor]
 
@@ -21,17 +26,31 @@ def lora_linear(
     x_TI: torch.Tensor, weight: Tensors, bias_O: torch.Tensor | None, lora: Tensors, outputs: int, scale: float,
     seed: Tensors, dropout: float,
 ) -> Tensors:  # fmt: skip
-    """`lora` is [A_RI, B_OR] or empty; returns y_TO and what lies between the factors, inner_TR, or y_TO alone.
+    """`lora` is [A_RI, B_OR] or empty; returns y_TO and, where these are apart, what lies between them, inner_TR.
 
     `seed` is that of the dropout of the adapter's input, [()], or empty where there is none.
     """
-    weight_OI = dense(weight, (outputs, x_TI.shape[1]), x_TI.dtype)
-    if not lora:
+    weight_OI = _weight(weight, (outputs, x_TI.shape[1]), x_TI.dtype, lora, scale, seed)
+    if not _apart(weight, lora, seed):
         return [torch.nn.functional.linear(x_TI, weight_OI, bias_O)]
     inner_TR = _dropped(x_TI, seed, dropout) @ lora[0].T
     # The small product first: the large one, which is not short of memory's time, then adds to it.
     y_TO = torch.nn.functional.linear(inner_TR * scale, lora[1], bias_O)
     return [y_TO.addmm_(x_TI, weight_OI.T), inner_TR]
+
+
+def _apart(weight: Tensors, lora: Tensors, seed: Tensors) -> bool:
+    """Whether what the adapter adds is a product of its own."""
+    return len(lora) > 0 and (len(weight) == 1 or len(seed) > 0)
+
+
+def _weight(
+    weight: Tensors, shape: tuple[int, int], dtype: torch.dtype, lora: Tensors, scale: float, seed: Tensors
+) -> torch.Tensor:
+    """The weight that multiplies x, with what the adapter adds where that is not apart."""
+    if not lora or _apart(weight, lora, seed):
+        return dense(weight, shape, dtype)
+    return dense_with(weight, shape, dtype, LowRank(lora[1], lora[0], scale))
 
 
 def _dropped(x_TI: torch.Tensor, seed: Tensors, dropout: float) -> torch.Tensor:
@@ -43,7 +62,8 @@ def _(
     x_TI: torch.Tensor, weight: Tensors, bias_O: Any, lora: Tensors, outputs: int, scale: float, seed: Tensors,
     dropout: float,
 ) -> Tensors:  # fmt: skip
-    return [x_TI.new_empty(len(x_TI), size) for size in (outputs, *(len(a_RI) for a_RI in lora[:1]))]
+    inner = [len(lora[0])] if _apart(weight, lora, seed) else []
+    return [x_TI.new_empty(len(x_TI), size) for size in (outputs, *inner)]
 
 
 @torch.library.custom_op("kernelraft::lora_linear_backward", mutates_args=())
@@ -53,13 +73,17 @@ def lora_linear_backward(
 ) -> Tensors:  # fmt: skip
     """Gradients of x and of `lora`; `inner` is [inner_TR] or empty."""
     grad_TO = grad_TO.contiguous()
-    weight_OI = dense(weight, (grad_TO.shape[1], x_TI.shape[1]), x_TI.dtype)
+    weight_OI = _weight(weight, (grad_TO.shape[1], x_TI.shape[1]), x_TI.dtype, lora, scale, seed)
     if not lora:
         return [grad_TO @ weight_OI]
     a_RI, b_OR = lora
     grad_TR = (grad_TO @ b_OR).mul_(scale)
-    grad_x_TI = _dropped(grad_TR @ a_RI, seed, dropout).addmm_(grad_TO, weight_OI)
-    return [grad_x_TI, grad_TR.T @ _dropped(x_TI, seed, dropout), (grad_TO.T @ inner[0]).mul_(scale)]
+    if _apart(weight, lora, seed):
+        grad_x_TI = _dropped(grad_TR @ a_RI, seed, dropout).addmm_(grad_TO, weight_OI)
+        inner_TR = inner[0]
+    else:
+        grad_x_TI, inner_TR = grad_TO @ weight_OI, x_TI @ a_RI.T
+    return [grad_x_TI, grad_TR.T @ _dropped(x_TI, seed, dropout), (grad_TO.T @ inner_TR).mul_(scale)]
 
 
 @lora_linear_backward.register_fake

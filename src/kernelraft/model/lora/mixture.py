@@ -4,7 +4,7 @@ T tokens, K experts each, S = T·K rows sorted by expert, E experts, D width of 
 For the backward pass gate_up (S, 2I) and the order are kept; unpacked weights live only while they are used.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ import torch
 from kernelraft.model.lora import moe_kernels
 from kernelraft.model.lora.gating import Gating
 from kernelraft.model.lora.stored import dense
-from kernelraft.model.nf4 import Packed, divides, piece
+from kernelraft.model.nf4 import divides
 
 Tensors = list[torch.Tensor]
 Grouped = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -75,10 +75,7 @@ class _Matrix:
         experts, outputs = self.layout.experts, self.outputs // self.pieces
         if self.layout.transposed:
             return dense(self.parts, (experts, self.inputs, outputs), dtype).transpose(1, 2)
-        parts: Sequence[torch.Tensor] = self.parts
-        if self.pieces > 1:
-            parts = piece(Packed(*parts), experts, self.pieces, number)
-        return dense(parts, (experts, outputs, self.inputs), dtype)
+        return dense(self.parts, (experts, outputs, self.inputs), dtype, self.pieces, number)
 
     def of(self, rows_SI: torch.Tensor, ends_E: torch.Tensor, grouped: Grouped) -> torch.Tensor:
         """Each row times its expert's weight (S, O)."""

@@ -5,7 +5,7 @@ from math import prod
 
 import torch
 
-from kernelraft.model.nf4 import Packed, pack, unpack
+from kernelraft.model.nf4 import LowRank, Packed, pack, unpack, unpack_adding
 
 
 class Stored(torch.nn.Module):
@@ -41,8 +41,17 @@ class Stored(torch.nn.Module):
         return f"{self.shape}, {self.bits:.2f} bits"
 
 
-def dense(parts: Sequence[torch.Tensor], shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
-    """The weight that `parts` hold; a packed one is unpacked into new memory."""
+def dense(
+    parts: Sequence[torch.Tensor], shape: Sequence[int], dtype: torch.dtype, pieces: int = 1, number: int = 0
+) -> torch.Tensor:
+    """The weight that `parts` hold; a packed one is unpacked into new memory, or one of its `pieces`."""
     if len(parts) == 1:
         return parts[0].to(dtype)
-    return unpack(Packed(*parts), tuple(shape), dtype)
+    return unpack(Packed(*parts), tuple(shape), dtype, pieces, number)
+
+
+def dense_with(
+    parts: Sequence[torch.Tensor], shape: tuple[int, int], dtype: torch.dtype, added: LowRank
+) -> torch.Tensor:
+    """A packed matrix and what is added to it, in new memory."""
+    return unpack_adding(Packed(*parts), shape, dtype, added)

@@ -10,6 +10,7 @@ import torch
 
 from kernelraft.model.nf4 import kernel
 from kernelraft.model.nf4.codebook import level_pairs, levels, nearest, scale_levels
+from kernelraft.model.nf4.kernel import LowRank
 
 BLOCK = 64
 SCALE_BLOCK = 256
@@ -52,12 +53,31 @@ def _pack_blocks(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return (codes[::2] << 4) | codes[1::2], absmax
 
 
-def unpack(packed: Packed, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """The weights again, each the nearest of its block's 16 levels."""
+def unpack(
+    packed: Packed, shape: tuple[int, ...], dtype: torch.dtype, pieces: int = 1, number: int = 0
+) -> torch.Tensor:
+    """The weights again, each the nearest of its block's 16 levels.
+
+    With `pieces` only the one of that number of each group, `shape[0]` groups of equal length: see `divides`.
+    """
     if packed.codes.is_cuda:
-        return kernel.unpack(packed.codes, packed.scales, packed.stats, shape, dtype)
+        return kernel.unpack(*packed, shape, dtype, pieces, number)
+    if pieces > 1:
+        packed = _piece(packed, shape[0], pieces, number)
     pairs = level_pairs(packed.codes.device)[packed.codes.int()]
     return (pairs.view(-1, BLOCK) * scales_of(packed)[:, None]).to(dtype).view(shape)
+
+
+def unpack_adding(packed: Packed, shape: tuple[int, int], dtype: torch.dtype, added: LowRank) -> torch.Tensor:
+    """A matrix (O, I) and what is added to it, rounded to `dtype` once.
+
+    What is added to a weight that was rounded before would be lost where it is less than half a last place: weights
+    in bfloat16 stand on its grid. Packed ones do not, and on the mean nothing is lost.
+    """
+    if packed.codes.is_cuda and shape[1] % 2 == 0:
+        return kernel.unpack_adding(*packed, shape, dtype, added)
+    weight = unpack(packed, shape, torch.float32)
+    return weight.addmm_(added.left.float(), added.right.float(), alpha=added.scale).to(dtype)
 
 
 def scales_of(packed: Packed) -> torch.Tensor:
@@ -70,13 +90,11 @@ def scales_of(packed: Packed) -> torch.Tensor:
 
 
 def divides(numbers: int, pieces: int) -> bool:
-    """Whether a group of so many numbers can be taken in so many `piece`s, the scales of scales too."""
+    """Whether a group of so many numbers can be unpacked in so many pieces, the scales of scales too."""
     return numbers % (pieces * BLOCK * SCALE_BLOCK) == 0
 
 
-def piece(packed: Packed, groups: int, pieces: int, number: int) -> Packed:
-    """One of the equal pieces of each of so many groups, as a tensor of its own."""
-
+def _piece(packed: Packed, groups: int, pieces: int, number: int) -> Packed:
     def of(part: torch.Tensor) -> torch.Tensor:
         return part.view(groups, pieces, -1)[:, number].reshape(-1)
 
