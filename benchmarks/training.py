@@ -27,7 +27,7 @@ from hydra import compose, initialize_config_dir
 from lightning.fabric import Fabric
 from shapes import build, documents
 from training_profile import Profile
-from training_trl import BATCH_1, BEST, BEST_SMALL, PACKED, Peer, run_peer
+from training_trl import BATCH_1, BEST, BEST_SMALL, PACKED, SLOW, Peer, run_peer
 
 from kernelraft.component import build as build_component
 from kernelraft.composition import prepare_process
@@ -51,27 +51,28 @@ NAMES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_p
 class Own:
     """`overrides` of trainer=qlora; `aim`, in GiB, is what recompute=auto takes for the device's memory.
 
-    `capped`: the process may not take more.
+    `capped`: the process may not take more. The documents are repeated so often that an epoch is some 40 batches.
     """
 
     name: str
     overrides: tuple[str, ...]
     aim: float | None = None
     capped: bool = False
+    repeated: int = 8
 
 
 ARMS: dict[str, list[Own | Peer]] = {
     "8b": [
         Own("ours, 16k", ("tokens=16384", "recompute=false")),
-        Own("ours, 4k, 16 GiB", ("tokens=4096", "accumulate=4", "optimizer=adamw_8bit", "recompute=11")),
+        Own("ours, 4k, 16 GiB", ("tokens=4096", "accumulate=4", "optimizer=adamw_8bit", "recompute=10"), repeated=4),
         Own("dropout 0.05, 16k", ("tokens=16384", "recompute=false", "dropout=0.05")),
         BATCH_1, BEST, BEST_SMALL,
     ],
     "trinity": [
-        Own("ours, 4k", ("tokens=4096", "optimizer=adamw_8bit", "recompute=true")),
-        Own("ours, 38.5 GiB", ("tokens=8192", "recompute=auto"), aim=38.5, capped=True),
-        Own("ours, 80 GB", ("tokens=16384", "recompute=auto"), aim=74, capped=True),
-        PACKED, BATCH_1,
+        Own("ours, 4k", ("tokens=4096", "optimizer=adamw_8bit", "recompute=true"), repeated=2),
+        Own("ours, 38.5 GiB", ("tokens=8192", "recompute=auto"), aim=38.5, capped=True, repeated=4),
+        Own("ours, 80 GB", ("tokens=20480", "recompute=auto"), aim=74, capped=True),
+        PACKED, SLOW,
     ],
 }  # fmt: skip
 
@@ -130,7 +131,7 @@ def run_own(arm: Own, model: str, asked: argparse.Namespace) -> dict[str, Any]:
     recomputed = layers_to_recompute(settings, expected, int((arm.aim or 0) * GIB), device)
     encoded = [
         Encoded(ids, [place >= prompt for place in range(len(ids))])
-        for ids, prompt in documents(asked.documents, module.config.vocab_size, toy=asked.toy) * 4
+        for ids, prompt in documents(asked.documents, module.config.vocab_size, toy=asked.toy) * arm.repeated
     ]
     frame, graphs = prepare(module, settings, recomputed, [len(e.ids) for e in encoded], device)
     if arm.aim and arm.capped and not asked.toy:
@@ -178,7 +179,7 @@ def results(asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
             row: dict[str, Any] = {"model": model, "arm": arm.name}
             try:
                 row |= run_own(arm, model, asked) if isinstance(arm, Own) else run_peer(arm, model, asked)
-            except (RuntimeError, ValueError, ImportError) as error:
+            except Exception as error:
                 row["error"] = f"{type(error).__name__}: {str(error)[:300]}"
             if not asked.toy:
                 row["peak_gib"] = torch.cuda.max_memory_allocated() / GIB
@@ -200,13 +201,13 @@ def main() -> None:
     parser.add_argument("models", nargs="+", choices=list(ARMS))
     parser.add_argument("--arms", nargs="+", help="only those whose names begin so")
     parser.add_argument("--documents", type=int, default=56)
-    parser.add_argument("--steps", type=int, help="of ours: by default an epoch of four times the documents; of TRL: 5")
+    parser.add_argument("--steps", type=int, help="by default an epoch of the repeated documents; of TRL 5, or 2")
     parser.add_argument("--warm", type=int, default=2)
     parser.add_argument("--profile", action="store_true", help="of ours: one more step, by kind of kernel")
     parser.add_argument("--toy", action="store_true")
     asked = parser.parse_args()
-    where = platform.machine() if asked.toy else torch.cuda.get_device_name()
     prepare_process()
+    where = platform.machine() if asked.toy else torch.cuda.get_device_name()
     print(where, *map(_version, ("torch", "triton", "transformers", "trl", "peft", "bitsandbytes", "liger-kernel")))
     with initialize_config_dir(str(CONF), version_base="1.3"):
         for row in results(asked):

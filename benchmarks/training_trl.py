@@ -6,7 +6,7 @@ import io
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -29,9 +29,11 @@ class Peer:
     documents: bool = False
     liger: bool = False
     recompute: bool = True
+    steps: int = 5
 
 
 BATCH_1 = Peer("TRL, batch 1, recomputed")
+SLOW = replace(BATCH_1, steps=2)
 PACKED = Peer("TRL, packed, attention by document, recomputed", accumulate=4, packing=True, documents=True)
 BEST = Peer(
     "TRL at its best: packed, attention by document, liger", batch=4, accumulate=1, packing=True, documents=True,
@@ -126,7 +128,7 @@ def run_peer(arm: Peer, model: str, asked: argparse.Namespace) -> dict[str, Any]
             output_dir=folder, per_device_train_batch_size=arm.batch, gradient_accumulation_steps=arm.accumulate,
             gradient_checkpointing=arm.recompute, max_length=128 if asked.toy else 4096, packing=arm.packing,
             bf16=not asked.toy, use_cpu=asked.toy, use_liger_kernel=arm.liger and not asked.toy, logging_steps=1,
-            save_strategy="no", report_to="none", max_steps=asked.warm + (asked.steps or 5), learning_rate=1e-4,
+            save_strategy="no", report_to="none", max_steps=asked.warm + (asked.steps or arm.steps), learning_rate=1e-4,
             shuffle_dataset=False, disable_tqdm=True, dataloader_num_workers=0, optim="adamw_torch_fused",
             gradient_checkpointing_kwargs={"use_reentrant": False} if arm.recompute else None,
         )  # fmt: skip

@@ -69,8 +69,17 @@ def gate_backward(torch):
     from kernelraft.model.lora import gating, moe_kernels
 
     gate_up, grad, weights = torch.randn(5, 2 * 1100), torch.randn(5, 1100), torch.rand(5)
-    found = moe_kernels.launch_gate_backward(gate_up, grad, weights)
-    return list(zip(found, gating.backward(gate_up, grad, weights, gating.Gating()), strict=True))
+    wanted = gating.backward(gate_up, grad, weights, gating.Gating())
+    found = moe_kernels.launch_gate_backward(gate_up, grad, weights, again=True)
+    without = moe_kernels.launch_gate_backward(gate_up, grad, weights, again=False)
+    return [*zip(found, wanted, strict=True), *zip(without[:2], wanted[:2], strict=True)]
+
+
+def spread(torch):
+    from kernelraft.model.lora import moe_kernels
+
+    x, place = torch.randn(4, 1030), torch.randperm(12)
+    return [(moe_kernels.launch_spread(x, place, 3), moe_kernels.spread(x, place))]
 
 
 def combine(torch):

@@ -181,6 +181,22 @@ def test_libraries_report_home_only_if_the_user_says_so(monkeypatch):
     assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1" and os.environ["WANDB_ERROR_REPORTING"] == "true"
 
 
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({}, {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}),
+        ({"PYTORCH_ALLOC_CONF": "backend:native"}, {"PYTORCH_ALLOC_CONF": "backend:native"}),
+        ({"PYTORCH_CUDA_ALLOC_CONF": "backend:native"}, {"PYTORCH_CUDA_ALLOC_CONF": "backend:native"}),
+    ],
+)
+def test_memory_is_kept_whole_unless_the_user_has_said_how(given, left, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    names = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+    monkeypatch.setattr(os, "environ", {name: value for name, value in os.environ.items() if name not in names} | given)
+    prepare_process()
+    assert {name: value for name, value in os.environ.items() if name in names} == left
+
+
 @pytest.mark.parametrize("written", ["5e-5", "5.0e-5", "0.00005"])
 def test_a_learning_rate_is_a_number_however_it_is_written(written):
     with initialize_config_dir(str(HOME / "conf"), version_base="1.3"):

@@ -23,6 +23,7 @@ from kernelraft.model.lora.linear import seeds
 from kernelraft.tracker import Metrics
 from kernelraft.trainer import Job
 from kernelraft.trainer.batches import Batches, Encoded, Frame
+from kernelraft.trainer.feed import Feed
 from kernelraft.trainer.launching import random_states, set_random_states
 from kernelraft.trainer.loss import SummedLoss
 from kernelraft.trainer.optim import lr_at, optimizers
@@ -67,6 +68,7 @@ class Loop:
         """
         s = self.settings
         batches = Batches(train, s.batch_size, s.tokens, pad, self.job.seed, self.frame)
+        feed = Feed(self.fabric, batches, s.accumulate)
         each = s.accumulate * self.fabric.world_size
         total = s.steps or max(1, round(batches.count(s.epochs or 0) / each))
         torch.manual_seed(self.job.seed + self.fabric.global_rank)
@@ -75,7 +77,7 @@ class Loop:
         with progress(self.job.title, total) as bar, Stopping(s.max_hours) as stopping:
             bar.advance(self.progress.step)
             while self.progress.step < total and not self._exhausted():
-                self._step(batches, total, bar)
+                self._step(feed, total, bar)
                 if held_back and self._due(s.evaluate_every, total):
                     self._evaluate(Batches(held_back, s.batch_size, s.tokens, pad, self.job.seed, self.frame))
                 stop = self._over_all(bool(stopping))[0] > 0
@@ -95,29 +97,30 @@ class Loop:
     def _exhausted(self) -> bool:
         return self.settings.patience is not None and self.progress.stale >= self.settings.patience
 
-    def _step(self, batches: Batches, total: int, bar: Bar) -> None:
+    def _step(self, feed: Feed, total: int, bar: Bar) -> None:
         s, p, began, ranks = self.settings, self.progress, time.perf_counter(), self.fabric.world_size
-        first = p.step * s.accumulate * ranks + self.fabric.global_rank
-        micro = [batches[first + i * ranks] for i in range(s.accumulate)]
+        micro = feed.at(p.step)
         labels, tokens = self._over_all(sum(b.label_count for b in micro), sum(b.tokens for b in micro))
         loss = torch.zeros((), device=self.fabric.device)
         for place, batch in enumerate(micro):
             if self.seeds is not None:
                 self.seeds.copy_(torch.randint(SEEDS, self.seeds.shape))
             with self.fabric.no_backward_sync(self.loss, enabled=ranks > 1 and place < len(micro) - 1):
-                summed = self.loss(self.fabric.to_device(batch), s.embedding_noise)
+                summed = self.loss(batch, s.embedding_noise)
                 self.fabric.backward(summed * (ranks / max(1, labels)))  # Fabric takes the mean over the ranks
             loss += summed.detach()
         norm = torch.nn.utils.clip_grad_norm_(self.trained, s.clip)
-        mean = self._over_all(float(loss))[0] / max(1, labels)  # waits for the device once a step
-        if not torch.isfinite(norm) or not math.isfinite(mean):
-            raise FloatingPointError(f"the gradient of step {p.step} is not finite (loss {mean:.4g})")
         lr = lr_at(p.step, total, s)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()
             optimizer.zero_grad(set_to_none=not self.graphs)  # graphs add to gradients where these lie
+        if p.step + 1 < total:
+            feed.prepare(p.step + 1)
+        mean = self._over_all(float(loss))[0] / max(1, labels)  # waits for the device once a step
+        if not torch.isfinite(norm) or not math.isfinite(mean):
+            raise FloatingPointError(f"the gradient of step {p.step} is not finite (loss {mean:.4g})")
         p.step, p.tokens = p.step + 1, p.tokens + int(tokens)
         p.loss = mean if p.step == 1 else 0.95 * p.loss + 0.05 * mean
         bar.advance(1, loss=f"{p.loss:.3f}")

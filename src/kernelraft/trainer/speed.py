@@ -12,7 +12,7 @@ from kernelraft.errors import first_line
 from kernelraft.model.layers import layers_of
 from kernelraft.model.lora.experts import LoraExperts
 
-PIECES = 4  # of experts' weights, where memory is short
+PIECES = 8  # of experts' weights, where memory is short
 
 log = logging.getLogger("kernelraft")
 Forward = Callable[..., Any]
@@ -63,7 +63,7 @@ def keep_little() -> None:
 
 
 def unpack_in_pieces(module: Any) -> None:
-    """Have packed experts unpacked a quarter at a time: less memory, at 4,096 tokens no slower to speak of."""
+    """Have packed experts unpacked a piece at a time: less memory, at 4,096 tokens no slower to speak of."""
     for part in module.modules():
         if isinstance(part, LoraExperts):
             part.pieces = PIECES

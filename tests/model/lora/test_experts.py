@@ -99,6 +99,6 @@ def test_experts_without_adapters_train_what_is_before_them():
     assert x.grad.abs().sum() > 0 and not list(ours.parameters())
 
 
-@pytest.mark.parametrize("name", ["gate", "gate_backward", "combine"])
+@pytest.mark.parametrize("name", ["spread", "gate", "gate_backward", "combine"])
 def test_the_kernels_compute_as_torch_does(name):
     assert interpreted(name) < 1e-5

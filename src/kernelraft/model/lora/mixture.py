@@ -79,9 +79,12 @@ class _Matrix:
 
     def of(self, rows_SI: torch.Tensor, ends_E: torch.Tensor, grouped: Grouped) -> torch.Tensor:
         """Each row times its expert's weight (S, O)."""
-        numbers = range(self.pieces)
-        found = [grouped(rows_SI, self._piece(n, rows_SI.dtype).transpose(1, 2), ends_E) for n in numbers]
-        return found[0] if len(found) == 1 else torch.cat(found, 1)
+        if self.pieces == 1:
+            return grouped(rows_SI, self._piece(0, rows_SI.dtype).transpose(1, 2), ends_E)
+        out_SO = rows_SI.new_empty(len(rows_SI), self.outputs)
+        for number, part in enumerate(out_SO.chunk(self.pieces, 1)):
+            part.copy_(grouped(rows_SI, self._piece(number, rows_SI.dtype).transpose(1, 2), ends_E))
+        return out_SO
 
     def back(self, grad_SO: torch.Tensor, ends_E: torch.Tensor) -> torch.Tensor:
         """The gradient of the rows (S, I)."""
@@ -112,7 +115,7 @@ def run(x_TD: torch.Tensor, index_TK: torch.Tensor, routing_TK: torch.Tensor, w:
     """[out_TD, gate_up, order_S, place_S, ends_E]."""
     grouped = _in_blocks if layout.apart and not x_TD.is_cuda else _grouped
     order_S, place_S, ends_E = _order(index_TK, layout.experts)
-    rows_SD = x_TD[order_S // index_TK.shape[1]]
+    rows_SD = moe_kernels.spread(x_TD, place_S)
     gate_up = _Matrix(w.gate_up, layout, 2 * layout.inner, layout.width).of(rows_SD, ends_E, grouped)
     if w.lora:
         _add_low_rank(grouped, gate_up, rows_SD, w.lora[:2], ends_E, w.scale)
@@ -134,15 +137,16 @@ def run_backward(
 ) -> Tensors:
     """Gradients of x_TD, routing_TK and of the adapters."""
     gate_up, order_S, place_S, ends_E = kept
-    token_S = order_S // routing_TK.shape[1]
     routing_S = routing_TK.reshape(-1)[order_S].contiguous()
-    grad_SD = grad_TD.contiguous()[token_S]
+    grad_SD = moe_kernels.spread(grad_TD, place_S)
     grad_SI = _Matrix(w.down, layout, layout.width, layout.inner).back(grad_SD, ends_E)
     grad_low = None
     if w.lora:
         grad_low = _grouped(grad_SD, w.lora[3], ends_E)
         grad_SI.add_(_grouped(grad_low, w.lora[2], ends_E), alpha=w.scale)
-    grad_gate_up, grad_routing_S, hidden_SI = moe_kernels.gate_backward(gate_up, grad_SI, routing_S, layout.gating)
+    grad_gate_up, grad_routing_S, hidden_SI = moe_kernels.gate_backward(
+        gate_up, grad_SI, routing_S, layout.gating, again=len(w.lora) > 0
+    )
     del grad_SI
     if w.biases:
         expert_S = torch.searchsorted(ends_E, torch.arange(len(order_S), device=order_S.device), right=True)
@@ -150,7 +154,7 @@ def run_backward(
     grads: Tensors = []
     if w.lora and grad_low is not None:
         grads = _low_rank_grads(
-            x_TD[token_S], hidden_SI, grad_gate_up, grad_SD * routing_S[:, None].to(grad_SD.dtype),
+            moe_kernels.spread(x_TD, place_S), hidden_SI, grad_gate_up, grad_SD * routing_S[:, None].to(grad_SD.dtype),
             grad_low * routing_S[:, None].to(grad_low.dtype), ends_E, w,
         )  # fmt: skip
     del grad_SD, hidden_SI

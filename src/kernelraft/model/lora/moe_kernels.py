@@ -1,4 +1,4 @@
-"""Gating and combining the experts' rows: Triton on a GPU, torch elsewhere.
+"""Spreading, gating and combining the experts' rows: Triton on a GPU, torch elsewhere.
 
 T tokens, K experts each, S = T·K rows, D width, I inner width.
 """
@@ -27,7 +27,9 @@ def _gate(gate_up, out, inner, N: tl.constexpr):
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _gate_backward(gate_up, grad, weights, grad_gate_up, grad_weights, out, inner, N: tl.constexpr):
+def _gate_backward(
+    gate_up, grad, weights, grad_gate_up, grad_weights, out, inner, N: tl.constexpr, OUT: tl.constexpr
+):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
     weight = tl.load(weights + row).to(tl.float32)
     total = tl.zeros((N,), tl.float32)
@@ -41,12 +43,24 @@ def _gate_backward(gate_up, grad, weights, grad_gate_up, grad_weights, out, inne
         silu = gate * sigmoid
         total += down * silu * up
         down *= weight
-        element = out.dtype.element_ty
+        element = grad_gate_up.dtype.element_ty
         for_gate = down * up * (sigmoid + silu * (1 - sigmoid))
         tl.store(grad_gate_up + row * 2 * inner + column, for_gate.to(element), mask=inside)
         tl.store(grad_gate_up + row * 2 * inner + inner + column, (down * silu).to(element), mask=inside)
-        tl.store(out + row * inner + column, (silu * up).to(element), mask=inside)
+        if OUT:
+            tl.store(out + row * inner + column, (silu * up).to(element), mask=inside)
     tl.store(grad_weights + row, tl.sum(total, 0))
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _spread(x, place, rows, width, K: tl.constexpr, N: tl.constexpr):
+    token = tl.program_id(0).to(tl.int64)
+    column = tl.program_id(1) * N + tl.arange(0, N)
+    inside = column < width
+    value = tl.load(x + token * width + column, mask=inside, other=0.0)
+    for k in tl.static_range(K):
+        row = tl.load(place + token * K + k)
+        tl.store(rows + row * width + column, value, mask=inside)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -78,24 +92,44 @@ def launch_gate(gate_up: torch.Tensor, out: torch.Tensor) -> None:
 
 
 def gate_backward(
-    gate_up: torch.Tensor, grad: torch.Tensor, weights: torch.Tensor, gating: Gating
+    gate_up: torch.Tensor, grad: torch.Tensor, weights: torch.Tensor, gating: Gating, *, again: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """As `gating.backward`."""
+    """As `gating.backward`; the output is made again where that is wanted, and else may be empty."""
     if not gate_up.is_cuda or gating.kind != "swiglu":
         return reference.backward(gate_up, grad, weights, gating)
-    return launch_gate_backward(gate_up, grad, weights)
+    return launch_gate_backward(gate_up, grad, weights, again=again)
 
 
 def launch_gate_backward(
-    gate_up: torch.Tensor, grad: torch.Tensor, weights: torch.Tensor
+    gate_up: torch.Tensor, grad: torch.Tensor, weights: torch.Tensor, *, again: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The kernel of `gate_backward`."""
     rows, inner = grad.shape
-    grad_gate_up, out = torch.empty_like(gate_up), torch.empty_like(grad)
+    grad_gate_up, out = torch.empty_like(gate_up), grad.new_empty(grad.shape if again else 0)
     grad_weights = torch.empty(rows, device=grad.device, dtype=torch.float32)
     wide = min(WIDE, triton.next_power_of_2(inner))
-    _gate_backward[(rows,)](gate_up, grad.contiguous(), weights, grad_gate_up, grad_weights, out, inner, N=wide)
+    _gate_backward[(rows,)](
+        gate_up, grad.contiguous(), weights, grad_gate_up, grad_weights, out, inner, N=wide, OUT=again
+    )
     return grad_gate_up, grad_weights, out
+
+
+def spread(x_TD: torch.Tensor, place_S: torch.Tensor) -> torch.Tensor:
+    """Each token's row at all of its places, (S, D)."""
+    k = len(place_S) // len(x_TD)
+    if x_TD.is_cuda:
+        return launch_spread(x_TD, place_S, k)
+    rows_SD = x_TD.new_empty(len(place_S), x_TD.shape[1])
+    rows_SD[place_S] = x_TD.repeat_interleave(k, 0)
+    return rows_SD
+
+
+def launch_spread(x_TD: torch.Tensor, place_S: torch.Tensor, k: int) -> torch.Tensor:
+    """The kernel of `spread`."""
+    tokens, width = x_TD.shape
+    rows_SD = x_TD.new_empty(tokens * k, width)
+    _spread[(tokens, triton.cdiv(width, WIDE))](x_TD.contiguous(), place_S, rows_SD, width, K=k, N=WIDE)
+    return rows_SD
 
 
 def combine(rows_SD: torch.Tensor, place_S: torch.Tensor, weights_TK: torch.Tensor) -> torch.Tensor:

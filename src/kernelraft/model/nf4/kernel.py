@@ -14,8 +14,8 @@ import triton.language as tl
 
 from kernelraft.model.nf4.codebook import levels, scale_levels
 
-BYTES = 1024  # of one program
-_ROWS, _COLUMNS = 64, 128  # of one program, where something is added
+_BLOCKS = 32  # of 64 numbers, of one program
+_ROWS = 64  # of one program, a block of each, where something is added
 
 
 class LowRank(NamedTuple):
@@ -27,55 +27,55 @@ class LowRank(NamedTuple):
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _numbers(codes, scales, stats, level_table, scale_table, at, inside, means, DOUBLE: tl.constexpr):
-    """The two numbers of each byte; 32 bytes share a scale, 256 scales share theirs."""
-    byte = tl.load(codes + at, mask=inside, other=0).to(tl.int32)
-    block = at // 32
+def _numbers(codes, scales, stats, level_table, scale_table, block_B, inside_B, means, DOUBLE: tl.constexpr):
+    """The numbers of each block, (B, 64): 32 bytes share a scale, 256 scales share theirs."""
     if DOUBLE:
-        code = tl.load(scales + block, mask=inside, other=0).to(tl.int32)
-        scale = tl.load(scale_table + code) * tl.load(stats + block // 256, mask=inside, other=0.0)
-        scale += tl.load(stats + means)
+        code_B = tl.load(scales + block_B, mask=inside_B, other=0).to(tl.int32)
+        scale_B = tl.load(scale_table + code_B) * tl.load(stats + block_B // 256, mask=inside_B, other=0.0)
+        scale_B += tl.load(stats + means)
     else:
-        scale = tl.load(stats + block, mask=inside, other=0.0)
-    return tl.load(level_table + (byte >> 4)) * scale, tl.load(level_table + (byte & 15)) * scale
+        scale_B = tl.load(stats + block_B, mask=inside_B, other=0.0)
+    at = block_B[:, None] * 32 + tl.arange(0, 32)[None, :]
+    byte = tl.load(codes + at, mask=inside_B[:, None], other=0).to(tl.int32)
+    high = tl.load(level_table + (byte >> 4)) * scale_B[:, None]
+    return tl.interleave(high, tl.load(level_table + (byte & 15)) * scale_B[:, None])
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _unpack(
-    codes, scales, stats, level_table, scale_table, out, bytes_, means, taken, stride, skipped,
-    DOUBLE: tl.constexpr, N: tl.constexpr,
+    codes, scales, stats, level_table, scale_table, out, blocks, means, taken, stride, skipped,
+    DOUBLE: tl.constexpr, B: tl.constexpr,
 ):  # fmt: skip
-    """Of each `stride` bytes those `taken` after the first `skipped`, N a program; `taken` of several groups is k·N."""
-    start = tl.program_id(0).to(tl.int64) * N
-    at = start + tl.arange(0, N)
-    source = start // taken * stride + skipped + start % taken + tl.arange(0, N)
-    high, low = _numbers(codes, scales, stats, level_table, scale_table, source, at < bytes_, means, DOUBLE)
-    pair = 2 * start + tl.arange(0, 2 * N)
-    tl.store(out + pair, tl.interleave(high, low).to(out.dtype.element_ty), mask=pair < 2 * bytes_)
+    """Of each `stride` blocks those `taken` after the first `skipped`; where they are several groups, B divides all."""
+    start = tl.program_id(0) * B
+    block_B = start + tl.arange(0, B)
+    inside_B = block_B < blocks
+    source = start // taken * stride + skipped + start % taken
+    number = _numbers(
+        codes, scales, stats, level_table, scale_table, source.to(tl.int64) + tl.arange(0, B), inside_B, means, DOUBLE
+    )
+    place = out + block_B.to(tl.int64)[:, None] * 64 + tl.arange(0, 64)[None, :]
+    tl.store(place, number.to(out.dtype.element_ty), mask=inside_B[:, None])
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _unpack_adding(
-    codes, scales, stats, level_table, scale_table, left, right, out, outputs, inputs, rank, means, factor,
-    DOUBLE: tl.constexpr, M: tl.constexpr, N: tl.constexpr, R: tl.constexpr,
+    codes, scales, stats, level_table, scale_table, left, right, out, outputs, width, rank, means, factor,
+    DOUBLE: tl.constexpr, M: tl.constexpr, R: tl.constexpr,
 ):  # fmt: skip
-    """M rows and N columns of a matrix and of factor · left @ right, whose sum is rounded once."""
-    row = tl.program_id(0) * M + tl.arange(0, M)
-    half = tl.program_id(1) * (N // 2) + tl.arange(0, N // 2)
-    column, inner = tl.program_id(1) * N + tl.arange(0, N), tl.arange(0, R)
-    at = row.to(tl.int64)[:, None] * (inputs // 2) + half[None, :]
-    inside = (row < outputs)[:, None] & (half < inputs // 2)[None, :]
-    high, low = _numbers(codes, scales, stats, level_table, scale_table, at, inside, means, DOUBLE)
+    """A block of each of M rows, of a matrix `width` blocks wide and factor · left @ right; rounded once."""
+    row_M, inner_R = tl.program_id(1) * M + tl.arange(0, M), tl.arange(0, R)
+    column_N = tl.program_id(0) * 64 + tl.arange(0, 64)
+    inside_M, known_R, inputs = row_M < outputs, inner_R < rank, width * 64
     left_MR = tl.load(
-        left + row[:, None] * rank + inner[None, :], mask=(row < outputs)[:, None] & (inner < rank)[None, :], other=0.0
+        left + row_M[:, None] * rank + inner_R[None, :], mask=inside_M[:, None] & known_R[None, :], other=0.0
     )
-    right_RN = tl.load(
-        right + inner[:, None] * inputs + column[None, :], mask=(inner < rank)[:, None] & (column < inputs)[None, :],
-        other=0.0,
-    )  # fmt: skip
-    weight = tl.interleave(high, low) + factor * tl.dot(left_MR, right_RN, input_precision="ieee")
-    place = out + row.to(tl.int64)[:, None] * inputs + column[None, :]
-    tl.store(place, weight.to(out.dtype.element_ty), mask=(row < outputs)[:, None] & (column < inputs)[None, :])
+    right_RN = tl.load(right + inner_R[:, None] * inputs + column_N[None, :], mask=known_R[:, None], other=0.0)
+    block_M = row_M.to(tl.int64) * width + tl.program_id(0)
+    number_MN = _numbers(codes, scales, stats, level_table, scale_table, block_M, inside_M, means, DOUBLE)
+    number_MN += factor * tl.dot(left_MR, right_RN, input_precision="ieee")
+    place = out + row_M.to(tl.int64)[:, None] * inputs + column_N[None, :]
+    tl.store(place, number_MN.to(out.dtype.element_ty), mask=inside_M[:, None])
 
 
 def unpack(
@@ -84,11 +84,12 @@ def unpack(
 ) -> torch.Tensor:  # fmt: skip
     """As `packing.unpack`, of CUDA tensors (or of any, in Triton's interpreter)."""
     out = torch.empty(shape, dtype=dtype, device=codes.device)
-    device, size = codes.device, codes.numel() // pieces
-    stride = codes.numel() // shape[0] if pieces > 1 else codes.numel()
-    _unpack[(triton.cdiv(size, BYTES),)](
-        codes, scales, stats.view(torch.float32), levels(device), scale_levels(device), out, size, len(stats) - 1,
-        stride // pieces, stride, number * (stride // pieces), DOUBLE=len(scales) > 0, N=BYTES,
+    device, blocks = codes.device, codes.numel() // 32
+    stride = blocks // shape[0] if pieces > 1 else blocks
+    _unpack[(triton.cdiv(blocks // pieces, _BLOCKS),)](
+        codes, scales, stats.view(torch.float32), levels(device), scale_levels(device), out, blocks // pieces,
+        len(stats) - 1, stride // pieces, stride, number * (stride // pieces), DOUBLE=len(scales) > 0, B=_BLOCKS,
+        num_warps=2,
     )  # fmt: skip
     return out
 
@@ -97,13 +98,12 @@ def unpack_adding(
     codes: torch.Tensor, scales: torch.Tensor, stats: torch.Tensor, shape: tuple[int, int], dtype: torch.dtype,
     added: LowRank,
 ) -> torch.Tensor:  # fmt: skip
-    """As `packing.unpack_adding`, of CUDA tensors (or of any, in Triton's interpreter); I is even."""
+    """As `packing.unpack_adding`, of CUDA tensors (or of any, in Triton's interpreter); 64 divides I."""
     out = torch.empty(shape, dtype=dtype, device=codes.device)
     (outputs, inputs), rank = shape, len(added.right)
-    grid = (triton.cdiv(outputs, _ROWS), triton.cdiv(inputs, _COLUMNS))
-    _unpack_adding[grid](
+    _unpack_adding[(inputs // 64, triton.cdiv(outputs, _ROWS))](
         codes, scales, stats.view(torch.float32), levels(codes.device), scale_levels(codes.device),
-        added.left.contiguous(), added.right.contiguous(), out, outputs, inputs, rank, len(stats) - 1, added.scale,
-        DOUBLE=len(scales) > 0, M=_ROWS, N=_COLUMNS, R=max(16, triton.next_power_of_2(rank)),
+        added.left.contiguous(), added.right.contiguous(), out, outputs, inputs // 64, rank, len(stats) - 1,
+        added.scale, DOUBLE=len(scales) > 0, M=_ROWS, R=max(16, triton.next_power_of_2(rank)),
     )  # fmt: skip
     return out

@@ -74,7 +74,7 @@ def unpack_adding(packed: Packed, shape: tuple[int, int], dtype: torch.dtype, ad
     What is added to a weight that was rounded before would be lost where it is less than half a last place: weights
     in bfloat16 stand on its grid. Packed ones do not, and on the mean nothing is lost.
     """
-    if packed.codes.is_cuda and shape[1] % 2 == 0:
+    if packed.codes.is_cuda and shape[1] % BLOCK == 0:
         return kernel.unpack_adding(*packed, shape, dtype, added)
     weight = unpack(packed, shape, torch.float32)
     return weight.addmm_(added.left.float(), added.right.float(), alpha=added.scale).to(dtype)
