@@ -28,8 +28,7 @@ class Feed:
 
     def _moved(self, batch: Batch) -> Batch:
         if self._fabric.device.type == "cuda":  # a copy from other memory would wait for what the device has to do
-            batch = batch._replace(**{
-                name: part.pin_memory() for name, part in batch._asdict().items() if isinstance(part, torch.Tensor)
-            })  # fmt: skip
+            parts = batch._asdict().items()
+            batch = Batch(**{n: part.pin_memory() if isinstance(part, torch.Tensor) else part for n, part in parts})
         moved: Batch = self._fabric.to_device(batch)
         return moved
