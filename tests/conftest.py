@@ -127,8 +127,8 @@ class FakeVerifier:
 
     evaluator = "fake"
 
-    def __init__(self, right=lambda task, code: True, abstain=lambda task, code: False):
-        self.right, self.abstain, self.asked = right, abstain, []
+    def __init__(self, right=lambda task, code: True, abstain=lambda task, code: False, why=Reason.WORKER_LOST):
+        self.right, self.abstain, self.why, self.asked = right, abstain, why, []
 
     @contextmanager
     def open(self):
@@ -143,7 +143,7 @@ class FakeVerifier:
     def _verdict(self, task, sample):
         if self.abstain(task, sample.code):
             return Verdict(
-                id=sample.id, status=Status.ABSTAIN, reason=Reason.WORKER_LOST, reward=None, detail="gone", seconds=0.1
+                id=sample.id, status=Status.ABSTAIN, reason=self.why, reward=None, detail="gone", seconds=0.1
             )
         if self.right(task, sample.code):
             return Verdict(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 _FENCE = re.compile(r"^[ \t]*```+([^`\n]*)$", re.MULTILINE)
 _LANGUAGES = frozenset({"", "python", "py", "python3", "triton"})
+_LONGEST = 1 << 19  # characters: the parser takes 400 bytes of memory for each
 _ENTRY = re.compile(r"^class[ \t]+\w*New\b", re.MULTILINE)
 
 
@@ -111,7 +112,9 @@ def _bare(text: str) -> str:
 
 
 def is_python(text: str) -> bool:
-    """Whether all of `text` parses as Python."""
+    """Whether all of `text` parses as Python; what is longer than any program here is not tried."""
+    if len(text) > _LONGEST:
+        return False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of invalid escapes in the model's strings

@@ -53,10 +53,13 @@ def dumps(row: dict[str, Any]) -> str:
 Fault = Callable[[str], None]
 
 
-def read_rows(path: Path, broken: Fault | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(
+    path: Path, broken: Fault | None = None, *, escaped: bool = False
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line or row number from 1, row) of a .jsonl, .json (a list of objects) or .parquet file.
 
-    `broken` is told of each line that is not a JSON object, in one line that names it; the others go on.
+    `broken` is told of each line that is not a JSON object, in one line that names it; the others go on. With
+    `escaped` a byte of a .jsonl file that is not UTF-8 becomes a lone surrogate and breaks no line.
 
     Raises:
         DataError: no such file, another suffix, or a line that is not a JSON object where `broken` is not given.
@@ -66,7 +69,7 @@ def read_rows(path: Path, broken: Fault | None = None) -> Iterator[tuple[int, di
     if path.suffix == ".parquet":
         yield from _read_parquet(path)
     elif path.suffix in (".jsonl", ".json"):
-        yield from _read_json(path, broken or _refuse)
+        yield from _read_json(path, broken or _refuse, escaped)
     else:
         raise DataError(f"{path}: expected a .jsonl, .json or .parquet file")
 
@@ -75,7 +78,7 @@ def _refuse(fault: str) -> None:
     raise DataError(fault)
 
 
-def _read_json(path: Path, broken: Fault) -> Iterator[tuple[int, dict[str, Any]]]:
+def _read_json(path: Path, broken: Fault, escaped: bool) -> Iterator[tuple[int, dict[str, Any]]]:
     if path.suffix == ".json":
         try:
             rows = json.loads(path.read_text())
@@ -85,7 +88,7 @@ def _read_json(path: Path, broken: Fault) -> Iterator[tuple[int, dict[str, Any]]
             raise DataError(f"{path}: expected a list of objects, found {type(rows).__name__}")
         numbered: Iterable[tuple[int, Any]] = enumerate(rows, 1)
     else:
-        numbered = _lines(path, broken)
+        numbered = _lines(path, broken, "surrogateescape" if escaped else "strict")
     for number, row in numbered:
         if isinstance(row, dict):
             yield number, row
@@ -93,12 +96,12 @@ def _read_json(path: Path, broken: Fault) -> Iterator[tuple[int, dict[str, Any]]
             broken(f"{path}:{number}: expected an object, found {type(row).__name__}")
 
 
-def _lines(path: Path, broken: Fault) -> Iterator[tuple[int, Any]]:
+def _lines(path: Path, broken: Fault, errors: str) -> Iterator[tuple[int, Any]]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 try:
-                    row = json.loads(line)
+                    row = json.loads(line if errors == "strict" else line.decode(errors=errors))
                 except ValueError as error:  # UnicodeDecodeError is one
                     broken(f"{path}:{number} is not JSON: {error}")
                 else:

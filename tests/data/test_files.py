@@ -1,4 +1,6 @@
+import dataclasses
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +167,31 @@ def test_a_weight_that_is_neither_0_nor_1_is_refused(tmp_path):
     path.write_text('{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b","weight":0.5}]}\n')
     with pytest.raises(DataError, match="expected 0 or 1 under 'weight'"):
         list(files(path).examples())
+
+
+def test_a_kernel_that_is_not_utf8_is_none_and_the_other_rows_go_on(tmp_path):
+    row = {"id": "XX", "reference": "r", "code": "# XX\nclass ModelNew: pass"}
+    lines = [json.dumps(row | {"id": name, "code": row["code"].replace("XX", sign)}) for name, sign in (
+        ("whole", "ok"), ("escaped", "\udcff"), ("bytes", "XX"),
+    )]  # fmt: skip
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes("\n".join(lines).encode().replace(b"XX", b"\xff\xfe"))
+    found = {sample.id: sample for _, sample in files(path).samples()}
+    assert [bool(found[name].code) for name in ("whole", "escaped", "bytes")] == [True, False, False]
+    write(tmp_path / "samples.jsonl", found.values())
+    write(tmp_path / "samples.parquet", found.values())
+    assert "\ufffd" in found["bytes"].text
+
+
+def test_other_rows_that_are_not_utf8_are_refused_by_their_number(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(json.dumps(dataclasses.asdict(TASK)).encode().replace(b"k/f", b"\xff"))
+    with pytest.raises(DataError, match=r"rows\.jsonl:1: is not UTF-8"):
+        list(files(path).tasks())
+
+
+def test_ten_megabytes_of_code_are_not_parsed(tmp_path):
+    path = jsonl(tmp_path, {"id": "a", "reference": "r", "code": "x = 1\n" * 1_700_000})
+    began = time.process_time()
+    [(_, sample)] = files(path).samples()
+    assert len(sample.code) == 10_200_000 and time.process_time() - began < 5

@@ -63,6 +63,14 @@ def test_a_task_holds_the_module_and_its_program(tmp_path: Path) -> None:
     assert "ReluNew" in task.prompt and "class Relu: pass" in task.prompt and "ModelNew" not in task.prompt
 
 
+def test_a_reference_whose_module_is_not_its_last_class_names_it(tmp_path: Path) -> None:
+    code = "class Scale: pass\n\nclass Loss: pass\n"
+    ((task, _),) = book(written(tmp_path, row(1, "Scale", python_code=code))).samples()
+    assert task.reference == "class Scale: pass\n\nclass Loss: pass\n\nModel = Scale\n"
+    assert task.reference.rstrip() in task.prompt
+    assert task.fixes == ("the reference says that its module is Scale",)
+
+
 def test_tasks_are_those_of_the_samples(tmp_path: Path) -> None:
     path = written(tmp_path, *(row(n) for n in range(9)))
     assert list(book(path).tasks()) == [task for task, _ in book(path).samples()]

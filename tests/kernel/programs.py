@@ -140,6 +140,10 @@ HALF = KERNEL.replace("tl.maximum(x, 0.0)", "tl.maximum(x.to(tl.float32), 0.0)")
 
 # name -> (reference, candidate)
 HONEST = {
+    "a_list_for_a_tuple": (
+        reference("(torch.relu(x), [torch.relu(x)])"),
+        model(f"out = torch.empty_like(x)\n{LAUNCH}\nreturn [out, (out.clone(),)]"),
+    ),
     "elementwise": (RELU, HONEST_RELU),
     "softmax": (
         reference("torch.softmax(x, dim=-1)"),
@@ -273,6 +277,9 @@ FRAUD = {
     "missing_argument": (RELU, model("out = torch.empty_like(x)\nkernel[(1,)](x, out, BLOCK=64)\nreturn out"),
                          "RUNTIME_ERROR"),
     "wrong_shape": (RELU, model(_RUN + "return out.view(-1)"), "WRONG_SHAPE"),
+    "one_tuple": (RELU, model(_RUN + "return (out,)"), "WRONG_SHAPE"),
+    "other_keys": (
+        reference("{'relu': torch.relu(x)}"), model(_RUN + "return {'out': out}"), "WRONG_SHAPE"),
     "two_outputs": (RELU, model(_RUN + "return out, out"), "WRONG_SHAPE"),
     "wrong_dtype": (RELU, model(_RUN + "return out.to(torch.float16)"), "WRONG_DTYPE"),
     "wrong_dtype_double": (RELU, model(_RUN + "return out.double()"), "WRONG_DTYPE"),
@@ -386,7 +393,10 @@ UNCHECKED = {
     "runs_a_program": (RELU, model("import os\nos.execv('/bin/true', ['true'])"), "RUNTIME_ERROR"),
     "shared_memory_hog": (
         RELU, model("import mmap, time\nself.kept = [mmap.mmap(-1, 1 << 26) for _ in range(64)]\n"
-                    "for m in self.kept:\n    m[:] = bytes(1 << 26)\ntime.sleep(5)"), "OUT_OF_MEMORY"),
+                    "for m in self.kept:\n    m[:] = bytes(1 << 26)\ntime.sleep(5)"), "RUNTIME_ERROR"),
+    "zero_device_hog": (
+        RELU, model("import mmap\nwith open('/dev/zero', 'r+b') as f:\n    mmap.mmap(f.fileno(), 1 << 30)"),
+        "RUNTIME_ERROR"),
     "patched_comparison": (
         RELU, _kernel("tl.maximum(x, 0.0)", "x") + "\ntorch.Tensor.__eq__ = torch.Tensor.__le__ = lambda *a: True\n",
         "WRONG_VALUE"),

@@ -118,6 +118,8 @@ def test_problem_refuses_a_reference_that_answers_by_the_number_of_its_calls() -
         ("import no_such_module", "the reference fails: ModuleNotFoundError"),
         ("def f(:", "the reference fails: SyntaxError"),
         (reference("x @ x"), "the reference fails: RuntimeError"),
+        ("raise SystemExit(3)", "the reference fails: SystemExit: 3"),
+        ("raise KeyboardInterrupt", "the reference fails: KeyboardInterrupt"),
         (reference("None"), "the reference returns no tensor"),
         (reference("x.to_sparse()"), "the reference fails: NotImplementedError"),
     ],

@@ -1,7 +1,7 @@
 import pytest
 
 from kernelraft.errors import VerifierUnavailable
-from kernelraft.records import Sample, Status, Verdict
+from kernelraft.records import Reason, Sample, Status, Verdict
 from kernelraft.stage.attempts import Attempts, tallied
 from kernelraft.store import read
 from tests.conftest import FakeGenerator, FakeVerifier, task
@@ -47,6 +47,14 @@ def test_a_judge_that_mostly_abstains_ends_the_run_in_one_line(tmp_path):
     verifier = FakeVerifier(abstain=lambda t, code: True)
     with pytest.raises(VerifierUnavailable, match=r"max_abstain=0\.2.*WORKER_LOST gone"):
         run(tmp_path, verifier, generator, attempts=range(8), max_abstain=0.2)
+
+
+def test_a_task_that_cannot_be_judged_is_named_once(tmp_path, caplog):
+    verifier = FakeVerifier(abstain=lambda t, code: t in TASKS[::2], why=Reason.UNSUPPORTED)
+    with caplog.at_level("WARNING", logger="kernelraft"):
+        run(tmp_path, verifier, FakeGenerator(lambda t, n: "x"))
+    told = [line for line in caplog.messages if "cannot be judged" in line]
+    assert told == [f"task {t.id} cannot be judged: gone" for t in TASKS[::2]]
 
 
 def test_the_tally_adds_up_over_processes(tmp_path):

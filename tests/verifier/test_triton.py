@@ -90,7 +90,7 @@ def test_gold_passes_and_fraud_does_not(judge: Judge) -> None:
 
 def test_empty_code_is_a_syntax_failure(judge: Judge) -> None:
     verdict = judge.submit(TASK, sample("none", "")).result(60)
-    assert (verdict.reason, verdict.detail) == (Reason.SYNTAX, "no code found in the answer")
+    assert (verdict.reason, verdict.detail) == (Reason.SYNTAX, "no code found in the answer, or none that is UTF-8")
 
 
 def test_equal_programs_share_one_evaluation_and_keep_their_ids(judge: Judge) -> None:

@@ -3,6 +3,7 @@
 Source: huggingface.co/datasets/GPUMODE/KernelBook, MIT at the revision that is pinned; a later one is not.
 """
 
+import ast
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -72,6 +73,7 @@ class KernelBook:
         if missing := [name for name in _COLUMNS if not isinstance(row.get(name), str)]:
             raise DataError(f"KernelBook, row {number}: expected text under {missing[0]}, found {', '.join(row)}")
         entry, reference, code = (str(row[name]) for name in _COLUMNS)
+        reference, fixes = _named(reference, entry)
         name = f"kernelbook/{row.get('uuid', number)}"
         task = Task(
             id=name,
@@ -80,6 +82,18 @@ class KernelBook:
             prompt=to_write(reference, entry, f"{entry}New"),
             reference=reference,
             answer=f"<triton>\n{code}</triton>",
+            fixes=fixes,
             split="test" if int(digest(entry), 16) % 10_000 < self.test_share * 10_000 else "train",
         )
         return task, Sample(id=name, task_id=name, index=0, text=f"<triton>\n{code}</triton>", code=code)
+
+
+def _named(reference: str, entry: str) -> tuple[str, tuple[str, ...]]:
+    """A reference whose module is not its last class says which it is; and what was done to it, in words."""
+    try:
+        classes = [node.name for node in ast.parse(reference).body if isinstance(node, ast.ClassDef)]
+    except (SyntaxError, ValueError):
+        return reference, ()  # the verifier will say so
+    if entry not in classes or entry == classes[-1]:
+        return reference, ()
+    return f"{reference.rstrip()}\n\nModel = {entry}\n", (f"the reference says that its module is {entry}",)

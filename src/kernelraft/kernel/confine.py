@@ -29,6 +29,7 @@ class Limits:
     data_mib: int
     file_bytes: int = 1 << 20
     may_exec: bool = False
+    may_share: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ def _readable() -> list[tuple[str, int]]:
     rules = [(path, _READ) for path in [*folders, *filter(os.path.isdir, sys.path)]]
     files = ["/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm/overcommit_memory", "/etc/ld.so.cache"]
     rules += [(path, linux.READ_FILE) for path in files]
-    return rules + [(f"/dev/{name}", _DEVICE) for name in ("null", "zero", "urandom", "random")]
+    rules += [(f"/dev/{name}", linux.READ_FILE) for name in ("zero", "urandom", "random")]
+    return [*rules, ("/dev/null", _DEVICE)]  # who may write to /dev/zero can map it as shared memory
 
 
 def confine(policy: Policy, limits: Limits) -> list[str]:
@@ -78,7 +80,7 @@ def confine(policy: Policy, limits: Limits) -> list[str]:
         linux.landlock_restrict(policy.ruleset)
         os.close(policy.ruleset)
     with contextlib.suppress(OSError, KeyError):
-        seccomp.install(seccomp.program(os.getpid(), may_exec=limits.may_exec))
+        seccomp.install(seccomp.program(os.getpid(), may_exec=limits.may_exec, may_share=limits.may_share))
         layers.append("seccomp")
     return layers
 

@@ -133,15 +133,21 @@ def landlock_restrict(ruleset: int) -> None:
 @cache
 def gpu_names() -> list[str]:
     """The devices that NVIDIA's driver shows to this process. Asks the driver alone: torch is not imported."""
+    return [name for name, _ in gpus()]
+
+
+def gpus() -> list[tuple[str, str]]:
+    """The name of each, and an id that is the same for every process on this machine."""
     try:
         library = ctypes.CDLL("libcuda.so.1")
     except OSError:
         return []
-    count, name = ctypes.c_int(), ctypes.create_string_buffer(256)
+    count, name, uuid = ctypes.c_int(), ctypes.create_string_buffer(256), ctypes.create_string_buffer(16)
     if library.cuInit(0) or library.cuDeviceGetCount(ctypes.byref(count)):
         return []
     found = []
     for device in range(count.value):
         known = library.cuDeviceGetName(name, len(name), device) == 0
-        found.append(name.value.decode() if known else "a GPU")
+        same = library.cuDeviceGetUuid(uuid, device) == 0
+        found.append((name.value.decode() if known else "a GPU", uuid.raw.hex() if same else str(device)))
     return found

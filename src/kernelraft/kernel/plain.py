@@ -57,6 +57,15 @@ def leaves(value: Any) -> list[Any]:
     return [value]
 
 
+def structure(value: Any) -> str:
+    """Of nested containers, in words; a list equals a tuple, and every leaf another."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {structure(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "(" + ", ".join(map(structure, value)) + ")"
+    return "value"
+
+
 def tensors(value: Any, tensor: Callable[[Any], torch.Tensor]) -> list[torch.Tensor]:
     """The tensors among encoded arguments, in order: the recorder numbered them so."""
     found: list[torch.Tensor] = []

@@ -32,7 +32,7 @@ _DUNDERS = {
 def check_syntax(code: str, *, allow_torch: bool = False) -> ast.Module:
     """The source, parsed. Raises Fault (SYNTAX or NOT_TRITON) for one that needs not be run."""
     if not code.strip():
-        raise Fault(Reason.SYNTAX, "no code found in the answer")
+        raise Fault(Reason.SYNTAX, "no code found in the answer, or none that is UTF-8")
     tree = _parse(code)
     if not allow_torch and not any(
         _names_jit(d) for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) for d in n.decorator_list

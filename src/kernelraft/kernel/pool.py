@@ -14,6 +14,8 @@ from kernelraft.kernel.channel import Lost
 from kernelraft.kernel.crew import Crew
 from kernelraft.kernel.deadline import Deadline
 from kernelraft.kernel.forkserver import Client
+from kernelraft.kernel.gpu.locks import lock_files
+from kernelraft.kernel.linux import gpus
 from kernelraft.kernel.workers import ANSWER_S, KINDS, Answer, Server, Slot
 
 _SLACK_S = 120  # beyond a candidate's own time: the reference, on every trial
@@ -30,7 +32,7 @@ class Pool(Crew):
         super().__init__(workers)
         self._allow_weak = allow_weak
         self._gpus = int(settings.get("gpus", 0))
-        self._locks = [os.memfd_create(name, os.MFD_CLOEXEC) for _ in range(self._gpus) for name in ("lock", "gate")]
+        self._locks = lock_files([gpu for _, gpu in gpus()][: self._gpus]) if self._gpus else []
         self._settings = {name: value for name, value in settings.items() if name != "gpus"}
         self._lock = threading.Lock()
         self._kinds = [*KINDS, *(f"gpu{number}" for number in range(self._gpus))]

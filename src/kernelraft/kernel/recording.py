@@ -8,11 +8,12 @@ from typing import Any
 
 from kernelraft.kernel.child import Child
 from kernelraft.kernel.deadline import Deadline
-from kernelraft.kernel.faults import Fault
+from kernelraft.kernel.faults import Fault, tidy
 from kernelraft.kernel.forkserver import Client
 from kernelraft.kernel.memory import mapped, sealed
 from kernelraft.kernel.record_check import parse
 from kernelraft.kernel.reference import Problem
+from kernelraft.kernel.replayer.values import structure
 from kernelraft.kernel.trace import Trace, base_name, computes, picked
 from kernelraft.kernel.trials import Case
 from kernelraft.records import Reason
@@ -54,6 +55,8 @@ def recorded(
                 raise InProcess(str(reply["in_process"]))
             place: Any = reply.get("trace")
             trace = _read(memory, place, allow_torch)
+            if (found := structure(trace.outputs)) != problem.structure:
+                raise Fault(Reason.WRONG_SHAPE, tidy(f"it returns {found}, expected {problem.structure}"))
         yield trace, fd, list(place)
     finally:
         os.close(fd)

@@ -1,17 +1,19 @@
 """The trusted side's copy of a task: the reference module, secret inputs and what it answers for them."""
 
+import copy
 import hashlib
 import itertools
 import json
 import types
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
 
 from kernelraft.kernel import draws, gate, plain
 from kernelraft.kernel.compare import Expected, difference
+from kernelraft.kernel.faults import Fault
 from kernelraft.kernel.memory import Unsupported, dtype_name, span_of
 from kernelraft.kernel.oracle import answers, outputs, published
 from kernelraft.kernel.parameters import perturb
@@ -59,9 +61,9 @@ class Problem:
             with self._place():
                 self.init = _arguments(self._module.get_init_inputs())
             self.case(loaded=True)
-        except Unsupported:
+        except (Unsupported, Fault):
             raise
-        except Exception as error:
+        except BaseException as error:  # sys.exit() too: the judge is to live on
             raise Unsupported(f"the reference fails: {type(error).__name__}: {error}") from error
 
     def _place(self) -> AbstractContextManager[Any]:
@@ -78,11 +80,10 @@ class Problem:
             for name, value in vars(self._module).items()
             if isinstance(value, type) and issubclass(value, torch.nn.Module) and value.__module__ == "reference"
         ]
-        if "Model" in names:
-            return self._module.Model, ["ModelNew", _FUNCTION]
         if not names:
             raise Unsupported("the reference has no nn.Module")
-        return getattr(self._module, names[-1]), [f"{names[-1]}New", "ModelNew", _FUNCTION]
+        found = getattr(self._module, "Model" if "Model" in names else names[-1])
+        return found, list(dict.fromkeys([f"{found.__name__}New", "ModelNew", _FUNCTION]))
 
     @property
     def init_form(self) -> Any:
@@ -93,6 +94,14 @@ class Problem:
     def state_form(self) -> dict[str, Any]:
         """Parameters and buffers by name, without values."""
         return {name: ["tensor", _form(value)] for name, value in self.case(loaded=True).state.items()}
+
+    @cached_property
+    def structure(self) -> str:
+        """Of what it returns, see plain.structure."""
+        case = self.case(loaded=True)
+        with torch.no_grad(), self._place():
+            self._seed_call()
+            return plain.structure(copy.deepcopy(case.model)(*copy.deepcopy(case.trials[0].inputs)))
 
     def forms(self) -> dict[str, list[int]]:
         """The trials by the form of their inputs: shapes, types, and everything that is no tensor."""

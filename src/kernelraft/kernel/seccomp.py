@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import mmap
 import platform
 import struct
 
@@ -31,7 +32,7 @@ _CALLS: dict[str, tuple[int | None, int | None]] = {
     "semctl": (66, 191), "mq_unlink": (241, 181), "fork": (57, None), "vfork": (58, None),
 }  # fmt: skip
 _EXEC = {"execve": (59, 221), "execveat": (322, 281)}
-_CLONE, _CLONE3, _TGKILL, _PRCTL = (56, 220), (435, 435), (234, 131), (157, 167)
+_CLONE, _CLONE3, _TGKILL, _PRCTL, _MMAP = (56, 220), (435, 435), (234, 131), (157, 167), (9, 222)
 _ARCH = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _LOAD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
@@ -43,10 +44,11 @@ _NAMESPACES = (
 Instruction = tuple[int, int, int, int]
 
 
-def program(pid: int, *, may_exec: bool) -> bytes:
+def program(pid: int, *, may_exec: bool, may_share: bool = False) -> bytes:
     """The filter of process `pid`: no new process, socket, signal to others, namespace, file attribute, or outliving.
 
-    Refused calls give EPERM. Threads are allowed. `may_exec` leaves execve open, for ptxas.
+    Refused calls give EPERM. Threads are allowed. `may_exec` leaves execve open, for ptxas. New shared memory counts
+    for no process once it is unmapped or given back: `may_share` leaves it open, for CUDA's driver.
     """
     column, arch = _ARCH[platform.machine()]
     refuse, absent = (_RET, 0, 0, _ERRNO | errno.EPERM), (_RET, 0, 0, _ERRNO | errno.ENOSYS)
@@ -67,7 +69,12 @@ def program(pid: int, *, may_exec: bool) -> bytes:
     code += [(_JEQ, 0, len(tgkill), _TGKILL[column]), *tgkill]
     # It would outlive its parent without the signal that it gets at its parent's end.
     prctl: list[Instruction] = [(_LOAD, 0, 0, 16), (_JEQ, 0, 1, linux.PDEATHSIG), refuse, allow]
-    code += [(_JEQ, 0, len(prctl), _PRCTL[column]), *prctl, allow]
+    code += [(_JEQ, 0, len(prctl), _PRCTL[column]), *prctl]
+    if not may_share:
+        mapping: list[Instruction] = [(_LOAD, 0, 0, 40), (_JSET, 0, 2, mmap.MAP_ANONYMOUS)]
+        mapping += [(_JSET, 0, 1, mmap.MAP_SHARED), refuse, allow]
+        code += [(_JEQ, 0, len(mapping), _MMAP[column]), *mapping]
+    code.append(allow)
     return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
 
 

@@ -111,7 +111,8 @@ def _confined(
         size = _PTXAS_BYTES if exec_ else 1 << 20
         if before:
             before()  # what a confined process cannot: no candidate is here yet
-        layers = confine.confine(policy, confine.Limits(args["cpu_s"], args["memory_mib"], size, exec_))
+        limits = confine.Limits(args["cpu_s"], args["memory_mib"], size, may_exec=exec_, may_share=before is not None)
+        layers = confine.confine(policy, limits)
         role(fds[:-1], {**args, "layers": layers})
 
     return child

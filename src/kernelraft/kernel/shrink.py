@@ -137,7 +137,7 @@ def _size(source: str) -> tuple[int, int] | None:
             model = scope.get("Model", own[-1])(*args, **kwargs)
             with FlopCounterMode(display=False) as counter:
                 outputs = model(*inputs)
-    except Exception:  # whatever it is, the real run will say it
+    except BaseException:  # whatever it is, sys.exit() too: the real run will say it
         return None
     leaves = plain.leaves([inputs, outputs])
     return sum(t.numel() for t in leaves if isinstance(t, torch.Tensor)), counter.get_total_flops()

@@ -5,6 +5,7 @@ is not made again.
 """
 
 import json
+import logging
 import queue
 import time
 from collections import Counter
@@ -18,12 +19,14 @@ from kernelraft.console import Bar, progress
 from kernelraft.errors import VerifierUnavailable
 from kernelraft.generator import Writer
 from kernelraft.journal import Journal
-from kernelraft.records import Sample, Status, Task, Verdict
+from kernelraft.records import Reason, Sample, Status, Task, Verdict
 from kernelraft.store import write_json
 from kernelraft.tracker import Metrics
 from kernelraft.verifier import Judge
 
+log = logging.getLogger("kernelraft")
 MIN_FOR_ABSTAIN_RATE = 20
+MOST_SAID = 10  # tasks that cannot be judged, of which each has a line; the table counts all
 POLL_S = 1.0
 
 
@@ -70,6 +73,7 @@ class Attempts:
         self._done: queue.SimpleQueue[Future[Verdict]] = queue.SimpleQueue()
         self._abstained = sum(v.status is Status.ABSTAIN for v in verdicts.records.values())
         self._busy_since = 0.0
+        self._unsupported: set[str] = set()
 
     @classmethod
     @contextmanager
@@ -136,10 +140,19 @@ class Attempts:
         now = time.monotonic()
         self.tally.busy_s += now - self._busy_since
         self._busy_since = now
-        bar.advance(1, **self.tally.statuses)
+        bar.advance(1, **self.tally.statuses, rate=f"{self.tally.kernels / max(1e-9, self.tally.busy_s):.1f}/s")
+        if verdict.reason is Reason.UNSUPPORTED:
+            self._say_unsupported(verdict)
         if verdict.status is Status.ABSTAIN:
             self._abstained += 1
             self._refuse_blind_judge(verdict)
+
+    def _say_unsupported(self, verdict: Verdict) -> None:
+        """Once a task, of the first ones."""
+        task = self.samples.records[verdict.id].task_id if verdict.id in self.samples else verdict.id
+        if task not in self._unsupported and len(self._unsupported) < MOST_SAID:
+            self._unsupported.add(task)
+            log.warning("task %s cannot be judged: %s", task, verdict.detail)
 
     def _refuse_blind_judge(self, last: Verdict) -> None:
         judged = len(self.verdicts.records)

@@ -1,5 +1,7 @@
 """The batches of each step, on the device before they are needed there."""
 
+from typing import Any
+
 import torch
 from lightning.fabric import Fabric
 
@@ -28,7 +30,10 @@ class Feed:
 
     def _moved(self, batch: Batch) -> Batch:
         if self._fabric.device.type == "cuda":  # a copy from other memory would wait for what the device has to do
-            parts = batch._asdict().items()
-            batch = Batch(**{n: part.pin_memory() if isinstance(part, torch.Tensor) else part for n, part in parts})
+            parts: dict[str, Any] = {
+                name: part.pin_memory() if isinstance(part, torch.Tensor) else part
+                for name, part in batch._asdict().items()
+            }
+            batch = Batch(**parts)
         moved: Batch = self._fabric.to_device(batch)
         return moved

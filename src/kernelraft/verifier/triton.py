@@ -3,14 +3,18 @@
 Needs no GPU. Imports neither torch nor Triton: that happens in worker processes (kernelraft.kernel).
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import field
+from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from kernelraft import kernel
 from kernelraft.component import component, settings
 from kernelraft.console import progress
 from kernelraft.corpus.selftest import assure
@@ -24,8 +28,8 @@ from kernelraft.kernel.workers import Answer
 from kernelraft.records import digest
 from kernelraft.verifier.bench import Answers, Bench
 
+log = logging.getLogger("kernelraft")
 Gpu = Annotated[str, Field(pattern=r"^(sm_\d+|gfx[0-9a-f]+)$")]
-VERSION = "trusted-replay-2"  # a change that can change a verdict changes it
 
 
 @component
@@ -69,9 +73,9 @@ class Triton:
 
     @property
     def evaluator(self) -> str:
-        """Hash of VERSION, of Triton's and torch's, and of the settings that a verdict can depend on."""
+        """Hash of the code that judges, of Triton's and torch's versions, of the settings that a verdict depends on."""
         known: dict[str, Any] = settings(self) | {"device": self.place}
-        return digest(VERSION, version("triton"), version("torch"), dict(sorted(known.items())))
+        return digest(_version(), version("triton"), version("torch"), dict(sorted(known.items())))
 
     def open(self) -> AbstractContextManager[Bench]:
         """Start the workers: seconds, as each imports torch; with `selftest`, try them. Raises VerifierUnavailable."""
@@ -98,6 +102,7 @@ class Triton:
             "cache": str(there) if (there := folder(self.cache)) else None,
         }
         pool = self._pool(plain)
+        _say(", ".join(gpu_names()), self.place, ", ".join(self.targets))
         with progress("starting the evaluator"):
             pool.open()
         known = Cache(there / "verdicts.sqlite" if there else None)
@@ -121,3 +126,20 @@ class Triton:
 
     def _bench(self, pool: Pool | RayPool, known: Answers) -> Bench:
         return Bench(pool, known, self.evaluator, {str(level): reward for level, reward in self.rewards.items()})
+
+
+@cache
+def _version() -> str:
+    """Of the code that judges: whatever changes there can change a verdict."""
+    folder = Path(kernel.__file__).parent
+    return digest(*(f"{path.relative_to(folder)} {path.read_text()}" for path in sorted(folder.rglob("*.py"))))
+
+
+@cache
+def _say(gpus: str, place: str, targets: str) -> None:
+    """Once a process."""
+    if place == "cuda":
+        log.info("kernels are judged on %s", gpus)
+    else:
+        why = "" if gpus else " (there is no GPU of NVIDIA)"
+        log.info("kernels run in Triton's interpreter%s, compile for %s, and are not timed", why, targets)

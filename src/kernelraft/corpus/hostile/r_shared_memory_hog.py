@@ -1,6 +1,6 @@
 # task: relu
 # category: R asks for 4 GiB of shared memory
-# expect: OUT_OF_MEMORY
+# expect: RUNTIME_ERROR
 import mmap
 import time
 

@@ -135,7 +135,7 @@ class Files:
         """Read the rows of one file. A repeated id is refused where rows name their ids, else left out."""
         lines: dict[str, int] = {}
         choice = Choice(filters=self.filters, earlier=self.earlier_reasoning, verdicts=self._verdicts())
-        for number, row in read_rows(path, broken):
+        for number, row in read_rows(path, broken, escaped=True):
             try:
                 entry = entry_of(row, choice)
                 first = lines.setdefault(entry.id, number)

@@ -9,6 +9,7 @@
 | task             | anything else  | those of records.Task                                    |
 """
 
+import json
 import re
 from dataclasses import replace
 
@@ -34,6 +35,8 @@ def entry_of(row: Row, choice: Choice) -> Entry:
     Raises:
         DataError: the form is not known, a key is missing or its value of the wrong type.
     """
+    if not _is_utf8(row) and not {"code", "reference"} <= row.keys():
+        raise DataError("is not UTF-8")
     try:
         if "task_id" in row and "messages" in row:
             return _example(from_row(Example, row), choice)
@@ -77,7 +80,18 @@ def _task(task: Task, choice: Choice) -> Entry:
     )
 
 
+def _is_utf8(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _to_judge(row: Row) -> Entry:
+    """A program that is not UTF-8 is none: what is left of its text is kept to be looked at."""
+    is_program = _is_utf8(row["code"])
+    row = {key: value if _is_utf8(value) else _readable(value) for key, value in row.items()}
     unknown = [key for key in row if key not in JUDGE_KEYS]
     if unknown:
         raise DataError(f"expected the keys {', '.join(JUDGE_KEYS)}, found also {', '.join(unknown)}")
@@ -91,9 +105,14 @@ def _to_judge(row: Row) -> Entry:
         split=text(row, "split", "train"),
     )
     found = extract(code)
-    source = code if is_python(code) else found.code or code
+    source = (code if is_python(code) else found.code or code) if is_program else ""
     sample = sample_of(task, code, source, found.reasoning, task.id)
     return Entry(id=task.id, split=task.split, task=task, sample=sample, lacks="kernels that nobody judged")
+
+
+def _readable(text: str) -> str:
+    """With a sign in the place of each lone surrogate."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _chat(row: Row, choice: Choice) -> Entry:

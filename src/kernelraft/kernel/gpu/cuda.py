@@ -4,7 +4,7 @@ Source: CUDA Driver API, sections Memory Management, Module Management, Executio
 """
 
 import ctypes
-from ctypes import byref, c_char, c_int, c_size_t, c_uint, c_uint64, c_void_p
+from ctypes import byref, c_char, c_int, c_size_t, c_ubyte, c_uint, c_uint64, c_void_p
 from functools import cache
 from typing import Any
 
@@ -83,6 +83,13 @@ class Memory:
 
     def close(self) -> None:
         call("cuMemFree_v2", self._pointer)
+
+
+def fill(address: int, nbytes: int) -> None:
+    """Set every byte there to 0xFF, NaN in every type of floats, in the order of torch's current stream."""
+    if nbytes:
+        stream = c_void_p(torch.cuda.current_stream().cuda_stream)
+        call("cuMemsetD8Async", c_uint64(address), c_ubyte(0xFF), c_size_t(nbytes), stream)
 
 
 def opened(handle: str, nbytes: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""A trace on a GPU: guard zones around what it allocates, and none of them, nor any poison, while it is timed."""
+"""A trace on a GPU: guard zones around what it allocates, none of them while it is timed."""
 
 from typing import Any
 
@@ -12,17 +12,22 @@ from kernelraft.records import Reason
 
 
 class GpuProgram(Program):
-    """While `timed`, it allocates as a program would, and keeps its state from call to call as `restore` left it."""
+    """While `timed`, it allocates as a program would, and keeps its state from call to call as `restore` left it.
+
+    `taken` then holds the (address, bytes) of what the last run allocated: in a graph they are the same at each
+    replay, and a kernel that finds there what it wrote before could leave out its work.
+    """
 
     timed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._guarded: list[tuple[torch.Tensor, int]] = []
+        self.taken: list[tuple[int, int]] = []
         self._live: dict[str, Buffer] = {}
 
     def run(self, inputs: list[torch.Tensor], poison: int, *, launches: bool = True, worn: bool = False) -> list[Any]:
-        self._guarded = []
+        self._guarded, self.taken = [], []
         return super().run(inputs, poison, launches=launches, worn=worn)
 
     def fresh(self, name: str) -> Buffer:
@@ -45,7 +50,9 @@ class GpuProgram(Program):
 
     def allocate(self, nbytes: int, poison: int, dtype: str) -> Buffer:
         if self.timed:
-            return Buffer.whole(torch.empty(nbytes, dtype=torch.uint8, device=self.device).untyped_storage(), dtype)
+            plain = torch.empty(nbytes, dtype=torch.uint8, device=self.device)
+            self.taken.append((plain.data_ptr(), nbytes))
+            return Buffer.whole(plain.untyped_storage(), dtype)
         padded = -(-nbytes // 256) * 256
         memory = torch.full((GUARD + padded + GUARD,), 0xFF, dtype=torch.uint8, device=self.device)
         memory[GUARD : GUARD + nbytes] = poison

@@ -1,9 +1,9 @@
 """How long a program's work takes on the GPU, and the reference's beside it: one clock, one rule for both.
 
 Each is captured as a CUDA graph for every set of inputs, so that the host's time to launch counts for neither.
-A measurement empties the L2 cache, takes another set of inputs than the one before (other addresses, other
-values), and is of the two in random order. All outputs of the program are compared with those that the judge
-has accepted. It ends when both are known well enough, or the time is over.
+A measurement poisons what the program will allocate, empties the L2 cache, takes another set of inputs than the one
+before (other addresses, other values), and is of the two in random order. All outputs of the program are compared with
+those that the judge has accepted. It ends when both are known well enough, or the time is over.
 """
 
 import math
@@ -18,7 +18,7 @@ import torch
 
 _L2_BYTES = 256 << 20
 _WARM_UP = 5
-_LEAST, _MOST = 30, 400  # measurements of each
+_FEW, _LEAST, _MOST = 3, 30, 400  # measurements of each: where the time is over, before it can be, and at all
 _WIDTH = 0.01  # of the 95 % interval of a median or a mean, in parts of it
 
 
@@ -35,11 +35,11 @@ class Span:
 class Work:
     """Something to be timed: one graph for each set of inputs.
 
-    `before` is done ahead of each measurement; `check` says whether the outputs for a set are right.
+    `before` is done ahead of each measurement of a set; `check` says whether the outputs for it are right.
     """
 
     graphs: list[torch.cuda.CUDAGraph]
-    before: Callable[[], None] | None = None
+    before: Callable[[int], None] | None = None
     check: Callable[[int], torch.Tensor] | None = None
     times_us: list[float] = field(default_factory=list)
 
@@ -69,24 +69,29 @@ def measure(works: list[Work], budget_s: float, statistic: str = "median") -> tu
     sets = len(works[0].graphs)
     cache = torch.empty(_L2_BYTES // 4, dtype=torch.int32, device="cuda")
     right = torch.ones((), dtype=torch.bool, device="cuda")
-    end = time.monotonic() + budget_s
+    started = time.monotonic()
     for index in range(_MOST + _WARM_UP):
         order = list(works)
         random.shuffle(order)
         for work in order:
             at = index % sets
             if work.before is not None:
-                work.before()
+                work.before(at)
             micros = _once(work.graphs[at], cache)
             if work.check is not None:
                 right &= work.check(at)
-            if index >= _WARM_UP:
+            if index >= _WARM_UP or time.monotonic() - started > 0.2 * budget_s:  # slow ones are warm sooner
                 work.times_us.append(micros)
-        if index >= _WARM_UP + _LEAST and index % 10 == 0:
-            tight = all((s.high - s.low) <= _WIDTH * s.middle for s in (span(w.times_us) for w in works))
-            if tight or time.monotonic() > end:
-                break
+        measured = min(len(work.times_us) for work in works)
+        if measured >= _FEW and time.monotonic() - started > budget_s:
+            break
+        if measured >= _LEAST and index % 10 == 0 and all(_tight(span(work.times_us)) for work in works):
+            break
     return [span(work.times_us) for work in works], bool(right)
+
+
+def _tight(found: Span) -> bool:
+    return found.high - found.low <= _WIDTH * found.middle
 
 
 def _once(captured: torch.cuda.CUDAGraph, cache: torch.Tensor) -> float:

@@ -64,6 +64,17 @@ def untensored(value: Any) -> Any:
     raise forged("an output")
 
 
+def structure(value: Any) -> str:
+    """Of a result of a program, in the words of plain.structure."""
+    match value:
+        case ["tuple", *parts]:
+            return "(" + ", ".join(map(structure, parts)) + ")"
+        case ["dict", *pairs]:
+            return "{" + ", ".join(f"{key}: {structure(part)}" for key, part in pairs) + "}"
+        case _:
+            return "value"
+
+
 def leaves(value: Any) -> Iterable[Any]:
     """A result of a program, flat."""
     match value:
