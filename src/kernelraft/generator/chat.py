@@ -150,6 +150,11 @@ class Paid(Protocol):
         ...
 
     @property
+    def free(self) -> bool:
+        """Whether the user has said that nothing is paid for."""
+        ...
+
+    @property
     def batch(self) -> bool:
         """Whether first turns go through a batch API."""
         ...

@@ -14,6 +14,7 @@ from kernelraft.generator import Generator
 from kernelraft.generator.chat import Paid
 from kernelraft.records import Status
 from kernelraft.runs import Run
+from kernelraft.stage.assured import assured
 from kernelraft.stage.attempts import Attempt, Attempts
 from kernelraft.statistics import bootstrap_interval, mean_pass_at_k, pass_at_k
 from kernelraft.store import write
@@ -48,7 +49,7 @@ class Benchmark:
             raise DataError(f"there is no task of split {self.split} to benchmark on; stage.split=null takes all")
         write(run.dir / "tasks.jsonl", tasks)
         generator = self.generator.at(self.checkpoint) if self.checkpoint else self.generator
-        judge = run.opened(self.verifier)
+        judge = run.opened(assured(self.verifier, self.generator))
         with (
             generator.open() as writer,
             Attempts.open(run.dir, judge, self.max_abstain) as attempts,

@@ -25,6 +25,7 @@ from kernelraft.report.facts import collect
 from kernelraft.report.page import write_page
 from kernelraft.runs import Run
 from kernelraft.spending.forecast import GUESS, Planned, at_most
+from kernelraft.stage.assured import assured
 from kernelraft.store import read
 from kernelraft.tracker import Metrics
 from kernelraft.verifier import Verifier
@@ -110,7 +111,7 @@ class Generate:
     async def _converse(self, run: Run, taken: Taken, store: Store, prompts: Prompts) -> Engine:
         async with AsyncExitStack() as stack:
             chat = await stack.enter_async_context(self.generator.converse(run.dir))
-            judge = run.opened(self.verifier)
+            judge = run.opened(assured(self.verifier, self.generator))
             wanted = taken.count * self.samples_per_task
             watch = Watch(taken.count, wanted)
             batch = getattr(self.generator, "batch", False)  # then as many as there are wait for hours, side by side

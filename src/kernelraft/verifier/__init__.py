@@ -30,6 +30,15 @@ class Examiner(Protocol):
 
 
 @runtime_checkable
+class SelfTested(Protocol):
+    """A verifier that can try itself on programs whose verdicts are known."""
+
+    def before_paying(self) -> "Verifier":
+        """The one to open in a run that pays for what it judges."""
+        ...
+
+
+@runtime_checkable
 class Verifier(Protocol):
     """Judges samples. Untrusted code never runs in the process that opens it."""
 

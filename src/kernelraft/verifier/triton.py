@@ -6,7 +6,7 @@ Needs no GPU. Imports neither torch nor Triton: that happens in worker processes
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -64,7 +64,7 @@ class Triton:
     )
     allow_weak_sandbox: bool = False
     cache: str | None = "auto"
-    selftest: bool = False
+    selftest: bool | None = None
 
     @property
     def place(self) -> str:
@@ -76,6 +76,10 @@ class Triton:
         """Hash of the code that judges, of Triton's and torch's versions, of the settings that a verdict depends on."""
         known: dict[str, Any] = settings(self) | {"device": self.place}
         return digest(_version(), version("triton"), version("torch"), dict(sorted(known.items())))
+
+    def before_paying(self) -> "Triton":
+        """With `selftest`, where the user has not said otherwise."""
+        return self if self.selftest is not None else replace(self, selftest=True)
 
     def open(self) -> AbstractContextManager[Bench]:
         """Start the workers: seconds, as each imports torch; with `selftest`, try them. Raises VerifierUnavailable."""
