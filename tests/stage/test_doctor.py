@@ -1,10 +1,11 @@
+import re
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
 from kernelraft.errors import StageError, VerifierUnavailable
-from kernelraft.stage import doctor
+from kernelraft.stage import machine
 from kernelraft.stage.doctor import Doctor
 from tests.conftest import FakeVerifier, execute
 
@@ -71,10 +72,17 @@ def test_an_evaluator_that_cannot_tell_right_from_wrong_is_not_ready(tmp_path, c
 
 
 def test_everything_that_is_missing_is_named_at_once(tmp_path, capfd, monkeypatch):
-    monkeypatch.setattr(doctor, "PACKAGES", ("pytest", "no-such-package"))
+    monkeypatch.setattr(machine, "PACKAGES", ("pytest", "no-such-package"))
     with pytest.raises(StageError, match="not ready for the demo: packages, evaluator"):
         examine(Unavailable(), tmp_path)
     assert "no-such-package MISSING" in printed(capfd)
+
+
+def test_the_compilers_are_named_with_their_release(monkeypatch):
+    found = machine._compilers()
+    assert found.ok and re.search(r"ptxas \d+\.\d+", found.found)
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    assert "no C compiler" in machine._compilers().found
 
 
 def test_keys_are_named_and_never_shown(tmp_path, capfd, monkeypatch):

@@ -1,14 +1,7 @@
 """Look at this machine: what of Kernelraft works here, and what to do about what does not."""
 
 import logging
-import os
-import platform
-import shutil
-import sys
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar
 
 from rich.table import Table
@@ -21,17 +14,12 @@ from kernelraft.errors import KernelraftError, StageError
 from kernelraft.kernel.confine import LAYERS
 from kernelraft.records import Sample, Status, Task
 from kernelraft.runs import Run
+from kernelraft.stage import machine
+from kernelraft.stage.machine import Finding
 from kernelraft.tracker import Metrics
 from kernelraft.verifier import Judge, Verifier
 
 log = logging.getLogger("kernelraft")
-PACKAGES = ("torch", "triton", "lightning", "transformers", "hydra-core")
-OPTIONAL = {  # who needs it
-    "peft": "trainer=lora or qlora",
-    "bitsandbytes": "trainer.optimizer=adamw_8bit",
-    "wandb": "tracker=wandb",
-}
-
 PROBLEM = """import torch
 import torch.nn as nn
 
@@ -71,15 +59,6 @@ class ModelNew(nn.Module):
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`ok` None: not needed for the demo, only told."""
-
-    what: str
-    ok: bool | None
-    found: str
-
-
 @component
 class Doctor:
     """Prints a table; ends in an error where the demo could not run."""
@@ -90,8 +69,7 @@ class Doctor:
     corpus: bool
 
     def execute(self, run: Run) -> Metrics:
-        checks: list[Callable[[], Finding]] = [_python, _cores, _packages, _memory, _gpu, self._evaluator, _keys]
-        findings = [check() for check in checks]
+        findings = [check() for check in (*machine.BEFORE, self._evaluator, *machine.AFTER)]
         table = Table("what", "", "found", title="kernelraft doctor")
         for f in findings:
             table.add_row(f.what, {True: "ok", False: "MISSING", None: "-"}[f.ok], f.found)
@@ -160,45 +138,3 @@ def _summary(tried: list[Tried]) -> list[str]:
         f"corpus: {found['honest'] - found['refused']} of {found['honest']} honest programs pass, "
         f"{found['gained']} of {found['hostile']} hostile ones gain anything"
     ]
-
-
-def _python() -> Finding:
-    found = f"{platform.python_version()} on {platform.system()} {platform.release()} {platform.machine()}"
-    return Finding("Python >= 3.11 on Linux", sys.version_info >= (3, 11) and sys.platform == "linux", found)
-
-
-def _cores() -> Finding:
-    return Finding("cores", None, str(len(os.sched_getaffinity(0))))
-
-
-def _memory() -> Finding:
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    free = shutil.disk_usage(".").free / 2**30
-    return Finding("4 GiB of memory, 1 GiB of disk", total >= 4 and free >= 1, f"{total:.1f} GiB, {free:.0f} GiB free")
-
-
-def _packages() -> Finding:
-    found, missing = [], []
-    for name in (*PACKAGES, *OPTIONAL):
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            missing.append(name)
-    said = [f"{name} MISSING" + (f" (for {OPTIONAL[name]})" if name in OPTIONAL else "") for name in missing]
-    return Finding("packages", not set(missing) & set(PACKAGES), ", ".join(said + found))
-
-
-def _gpu() -> Finding:
-    import torch
-
-    if not torch.cuda.is_available():
-        return Finding("GPU", None, "none: kernels are interpreted and compiled, not timed")
-    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return Finding("GPU", None, ", ".join(names))
-
-
-def _keys() -> Finding:
-    """Which keys are set; never what they are."""
-    names = ("HF_TOKEN", "WANDB_API_KEY", "ANTHROPIC_API_KEY", "OPENAI_API_KEY")
-    present = [name for name in names if os.environ.get(name)]
-    return Finding("keys", None, f"{', '.join(present) or 'none'} set; the demo needs none")
