@@ -7,10 +7,10 @@ import torch
 from torch.profiler import ProfilerActivity
 
 KINDS = (
-    ("attention", ("flash", "fmha", "_attention", "attend")),
+    ("fused by torch.compile", ("triton_",)), ("attention", ("flash", "fmha", "_attention", "attend")),
     ("grouped products", ("GroupProblem", "grouped", "Grouped")),
-    ("unpacking", ("_unpack",)), ("cross-entropy", ("_cross_entropy",)), ("experts' rows", ("_gate", "_combine")),
-    ("products", ("gemm", "nvjet", "cutlass", "cublas")), ("fused by torch.compile", ("triton_",)),
+    ("unpacking", ("_unpack",)), ("cross-entropy", ("_cross_entropy",)),
+    ("experts' rows", ("_gate", "_combine", "_spread")), ("products", ("gemm", "nvjet", "cutlass", "cublas")),
     ("sort and gather", ("sort", "gather", "index", "scatter", "radix", "searchsorted")),
     ("optimiser and clipping", ("multi_tensor", "Optimizer", "kOptimizer")), ("copies", ("Memcpy", "copy", "Memset")),
 )  # fmt: skip

@@ -69,7 +69,7 @@ def _add_keys(
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def forward(
+def attend_forward(
     q, k, v, first_T, sinks, out, norm, T, q_stride, q_head, k_stride, k_head, v_stride, v_head, scale, window,
     R, D: tl.constexpr, M: tl.constexpr, N: tl.constexpr, SINKS: tl.constexpr
 ):  # fmt: skip
@@ -113,7 +113,7 @@ def _for_queries(
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def backward_queries(
+def attend_backward_queries(
     q, k, v, first_T, out, norm, grad, grad_q, delta, T, q_stride, q_head, k_stride, k_head, v_stride, v_head, scale,
     window, R, D: tl.constexpr, M: tl.constexpr, N: tl.constexpr
 ):  # fmt: skip
@@ -164,11 +164,11 @@ def _for_keys(
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def backward_keys(
+def attend_backward_keys(
     q, k, v, first_T, until_T, norm, grad, delta, grad_k, grad_v, T, heads, q_stride, q_head, k_stride, k_head,
     v_stride, v_head, scale, window, R, D: tl.constexpr, M: tl.constexpr, N: tl.constexpr
 ):  # fmt: skip
-    """`grad_k` and `grad_v` (T, G, D), after `backward_queries`; all R heads of a key head one after another."""
+    """`grad_k` and `grad_v` (T, G, D), after `attend_backward_queries`; all R heads of a key head one after another."""
     group, groups = tl.program_id(1), tl.num_programs(1)
     at = tl.program_id(0) * N
     column = at + tl.arange(0, N)

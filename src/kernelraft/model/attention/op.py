@@ -42,7 +42,7 @@ def attend(
     T, H, D = q.shape
     out, norm_HT = q.new_empty(q.shape), q.new_empty(H, T, dtype=torch.float32)
     triton.set_allocator(_scratch)
-    kernels.forward[(triton.cdiv(T, _FORWARD["M"]), H)](
+    kernels.attend_forward[(triton.cdiv(T, _FORWARD["M"]), H)](
         q, k, v, bounds_2T, sinks_H, out, norm_HT, T, *_strides(q, k, v), scale * math.log2(math.e), window or _WHOLE,
         H // k.shape[1], D=D, SINKS=sinks_H is not None, **_FORWARD,
     )  # fmt: skip
@@ -73,11 +73,11 @@ def attend_backward(
     first_T, until_T = bounds_2T
     given = (*_strides(q, k, v), scale * math.log2(math.e), window or _WHOLE)
     triton.set_allocator(_scratch)
-    kernels.backward_queries[(triton.cdiv(T, _QUERIES["M"]), H)](
+    kernels.attend_backward_queries[(triton.cdiv(T, _QUERIES["M"]), H)](
         q, k, v, first_T, out_THD, norm_HT, grad, grad_q, delta_HT, T, *given,
         H // G, D=D, **_QUERIES,
     )  # fmt: skip
-    kernels.backward_keys[(triton.cdiv(T, _KEYS["N"]), G)](
+    kernels.attend_backward_keys[(triton.cdiv(T, _KEYS["N"]), G)](
         q, k, v, first_T, until_T, norm_HT, grad, delta_HT, grad_k, grad_v, T, H, *given,
         H // G, D=D, **_KEYS,
     )  # fmt: skip
