@@ -1,5 +1,6 @@
 """What several tests share: a small model recipe, examples, a trainer recipe, a judge that needs no process."""
 
+import gc
 from concurrent.futures import Future
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ from kernelraft.runs import Run
 from kernelraft.tracker.none import NoTracker
 from kernelraft.trainer.full import Full
 from tests.servers import Roots
+
+gc.set_threshold(100_000, 50, 100)  # by default it looks through torch's half a million objects again and again
 
 LOOP = {
     "lr": 4e-3, "epochs": None, "steps": 12, "batch_size": 4, "accumulate": 1, "max_length": 256,
@@ -70,9 +73,12 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def own_state(tmp_path_factory):
-    """The tests' own secret and cache, not the user's."""
+    """The tests' own secret and cache, not the user's; the secret is always the same, and so are inputs of trials."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        state = tmp_path_factory.mktemp("state")
+        (state / "kernelraft").mkdir()
+        (state / "kernelraft/secret").write_text("5e" * 32)
+        patch.setenv("XDG_STATE_HOME", str(state))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 

@@ -1,6 +1,5 @@
 """In place of Triton's launches: what would be launched is written to the tape, and nothing runs."""
 
-import inspect
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -44,7 +43,7 @@ class Launches:
         if unknown := [name for name in options if name not in _OPTIONS]:
             raise KeyError(f"Keyword argument {unknown[0]} was specified but unrecognised")
         given = {name: value for name, value in kwargs.items() if name not in options}
-        bound = inspect.signature(kernel.fn).bind(*args, **given)
+        bound = kernel.signature.bind(*args, **given)
         bound.apply_defaults()
         if grid is None:
             return _Compiled(kernel, bound.arguments, options)
