@@ -19,7 +19,7 @@ def tried(forked_servers: None) -> dict[str, Tried]:
     Compiled for one GPU, the older: `stage=doctor` tries the corpus with both of the verifier's own.
     """
     found: dict[str, Tried] = {}
-    for names, seconds in ((set(NAMES) - ENDLESS, 8.0), (ENDLESS, 2.0)):
+    for names, seconds in ((set(NAMES) - ENDLESS, 8.0), (ENDLESS, 1.0)):
         with Triton(
             workers=2, targets=["sm_80"], advisory=[], device="cpu", memory_mib=1024, timeout_s=seconds
         ).open() as judge:
