@@ -63,7 +63,8 @@ def scratch(architecture="llama", adapter=None, **sizes):
 FIRST = (
     "tests/generator/test_client.py", "tests/conversation", "tests/generator/test_batches.py", "tests/kernel",
     "tests/generator/test_limits.py", "tests/test_corpus_verdicts.py", "tests/test_demo_run.py",
-    "tests/trainer/test_launching.py", "tests/trainer/test_speed.py", "tests/verifier",
+    "tests/trainer/test_launching.py", "tests/trainer/test_speed.py", "tests/trainer/test_reference.py",
+    "tests/verifier",
 )  # fmt: skip
 
 
