@@ -75,8 +75,7 @@ def test_logits_do_not_depend_on_the_batch_size_or_on_what_else_is_asked(name):
     loaded = family(name)
     asked = [prompt for prompt in prompts(9) for _ in range(3)]
     whole = sampled(loaded, asked, batch=64, max_new_tokens=16)
-    assert all(sampled(loaded, asked, batch=batch, max_new_tokens=16) == whole for batch in (3, 8))
-    assert sampled(loaded, asked[::3], batch=1, max_new_tokens=16) == whole[::3]
+    assert all(sampled(loaded, asked, batch=batch, max_new_tokens=16) == whole for batch in (1, 3, 8))
     assert sampled(loaded, asked[20:22], max_new_tokens=16) == whole[20:22]
 
 
@@ -163,8 +162,7 @@ def test_logits_of_4_bit_experts_with_adapters_do_not_depend_on_the_batch_size(n
     asked = [prompt for prompt in prompts(9) for _ in range(8)]
     whole = sampled(loaded, asked, batch=64, max_new_tokens=8)
     assert len({c.text for c in whole}) == 9  # chosen by the bits alone
-    assert all(sampled(loaded, asked, batch=batch, max_new_tokens=8) == whole for batch in (3, 8))
-    assert sampled(loaded, asked[::8], batch=1, max_new_tokens=8) == whole[::8]
+    assert all(sampled(loaded, asked, batch=batch, max_new_tokens=8) == whole for batch in (1, 3, 8))
 
 
 class Widths:
