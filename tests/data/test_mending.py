@@ -1,9 +1,11 @@
+import ast
 import subprocess
 import sys
 
 import pytest
 
 from kernelraft.data.mending import mended
+from kernelraft.data.module import Module
 from tests.conftest import task
 
 BOOK = """import torch
@@ -96,3 +98,15 @@ def test_arguments_that_the_constructor_does_not_take_are_left_out():
 @pytest.mark.parametrize("source", ["def broken(:", "", "x = 1", BOOK.replace("words, width)", "len(v), width)")])
 def test_what_cannot_be_told_from_the_source_is_left_alone(source):
     assert mended(of(source)).reference == source
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("class A(nn.Module): pass\nclass B(nn.Module): pass", "B"),
+        ("class Model(nn.Module): pass\nclass B(nn.Module): pass", "Model"),
+        ("class A(nn.Module): pass\nclass B(nn.Module): pass\nModel = A", "A"),
+    ],
+)
+def test_the_module_is_the_one_that_the_judge_takes(source, name):
+    assert Module(source, ast.parse(source)).name == name

@@ -27,7 +27,7 @@ class Calls(nn.Module):
 def of(function: Any, *inputs: Any, floors: dict[str, float] = FLOORS) -> list[Any]:
     model = function if isinstance(function, nn.Module) else Calls(function)
     with torch.no_grad():
-        return answers(model, list(inputs), floors)
+        return answers(model, list(inputs), floors)[0]
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -31,9 +31,13 @@ class Module:
 
     @cached_property
     def _class(self) -> ast.ClassDef | None:
-        """As the judge chooses it: Model, else the last class that is a module by its name."""
-        found = [node for node in self._tree.body if isinstance(node, ast.ClassDef) and node.bases]
-        return next((node for node in found if node.name == "Model"), found[-1] if found else None)
+        """As the judge chooses it: Model, or what is called so, else the last class that is a module by its name."""
+        found = {node.name: node for node in self._tree.body if isinstance(node, ast.ClassDef) and node.bases}
+        for node in self._tree.body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id="Model")], value=ast.Name(id=name)) if name in found:
+                    return found[name]
+        return found.get("Model", list(found.values())[-1] if found else None)
 
     @property
     def name(self) -> str:

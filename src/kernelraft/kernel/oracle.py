@@ -18,35 +18,39 @@ _SLACK = 4.0
 _MAX_LIMIT = 0.05  # beyond, a reference is too inexact to judge by
 
 
-def answers(model: Any, inputs: list[Any], floors: Mapping[str, float], ease: float = 1.0) -> list[Expected]:
-    """Every output for `inputs`, flat. `floors` are the limits by dtype below which none goes.
+def answers(
+    model: Any, inputs: list[Any], floors: Mapping[str, float], ease: float = 1.0
+) -> tuple[list[Expected], str]:
+    """Every output for `inputs`, flat, and the structure (plain.structure) that they had.
 
-    `ease` multiplies the limits: at magnitudes that a task was not made for, right programs differ by more.
+    `floors` are the limits by dtype below which none goes. `ease` multiplies the limits: at magnitudes that a task was
+    not made for, right programs differ by more.
 
     Raises Unsupported where there is no tensor among them, or none could be judged.
     """
-    values = _told(model, inputs)
+    values, structure = _told(model, inputs)
     exact = _exact(model, inputs, values)
-    return [_expected(value, in_double, floors, ease) for value, in_double in zip(values, exact, strict=True)]
+    pairs = zip(values, exact, strict=True)
+    return [_expected(value, in_double, floors, ease) for value, in_double in pairs], structure
 
 
-def published(model: Any, inputs: list[Any], tolerances: Mapping[str, float]) -> list[Expected]:
-    """Every output for `inputs`, flat, to be met within the absolute and relative tolerance of its dtype.
+def published(model: Any, inputs: list[Any], tolerances: Mapping[str, float]) -> tuple[list[Expected], str]:
+    """As `answers`, each to be met within the absolute and relative tolerance of its dtype.
 
     Raises Unsupported where there is no tensor among them, or one has no tolerance.
     Source: run_and_check_correctness in src/kernelbench/eval.py of github.com/ScalingIntelligence/KernelBench.
     """
+    values, structure = _told(model, inputs)
     return [
-        Expected(value, close=_limit(value, tolerances) if _is_floating(value) else None)
-        for value in _told(model, inputs)
-    ]
+        Expected(value, close=_limit(value, tolerances) if _is_floating(value) else None) for value in values
+    ], structure
 
 
-def _told(model: Any, inputs: list[Any]) -> list[Any]:
-    values = outputs(model, inputs)
+def _told(model: Any, inputs: list[Any]) -> tuple[list[Any], str]:
+    values, structure = outputs(model, inputs)
     if not any(isinstance(value, torch.Tensor) for value in values):
         raise Unsupported("the reference returns no tensor")
-    return values
+    return values, structure
 
 
 def _is_floating(value: Any) -> bool:
@@ -60,17 +64,21 @@ def _limit(value: torch.Tensor, limits: Mapping[str, float]) -> float:
     return found
 
 
-def outputs(model: Any, inputs: list[Any]) -> list[Any]:
-    """What a model gives for `inputs`, flat, each in memory of its own; model and inputs are not changed by it."""
+def outputs(model: Any, inputs: list[Any]) -> tuple[list[Any], str]:
+    """What a model gives for `inputs`, flat, each in memory of its own, and its structure.
+
+    Model and inputs are not changed by it.
+    """
     found: list[Any] = []
     held: set[int] = set()
-    for value in plain.leaves(copy.deepcopy(model)(*copy.deepcopy(inputs))):
+    result = copy.deepcopy(model)(*copy.deepcopy(inputs))
+    for value in plain.leaves(result):
         if isinstance(value, torch.Tensor):
             there = value.untyped_storage().data_ptr()
             value = value.detach().clone() if there in held else value.detach()
             held.add(there)
         found.append(value)
-    return found
+    return found, plain.structure(result)
 
 
 def _expected(value: Any, exact: Any, floors: Mapping[str, float], ease: float) -> Expected:

@@ -1,12 +1,11 @@
 """The trusted side's copy of a task: the reference module, secret inputs and what it answers for them."""
 
-import copy
 import hashlib
 import itertools
 import json
 import types
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import torch
@@ -95,13 +94,10 @@ class Problem:
         """Parameters and buffers by name, without values."""
         return {name: ["tensor", _form(value)] for name, value in self.case(loaded=True).state.items()}
 
-    @cached_property
+    @property
     def structure(self) -> str:
         """Of what it returns, see plain.structure."""
-        case = self.case(loaded=True)
-        with torch.no_grad(), self._place():
-            self._seed_call()
-            return plain.structure(copy.deepcopy(case.model)(*copy.deepcopy(case.trials[0].inputs)))
+        return self.case(loaded=True).structure
 
     def forms(self) -> dict[str, list[int]]:
         """The trials by the form of their inputs: shapes, types, and everything that is no tensor."""
@@ -136,18 +132,19 @@ class Problem:
             self.constants += perturb(model, self.seed("noise"))
         state = {name: value.detach().clone() for name, value in model.state_dict().items()}
         trials = Trials(partial(self._trial, model), self._trials, _KEPT_BYTES[self._device])
+        structure = trials[0].structure  # now: a large trial is given back, and made again where it is asked for
         if self.published:
             for _ in trials:  # what a reference cannot do shows here
                 pass
         else:
             self._gate(model, trials)
-        return Case(model, state, trials)
+        return Case(model, state, trials, structure)
 
     def _gate(self, model: Any, trials: Trials) -> None:
         """Raises Unsupported where the task cannot tell a right answer from none."""
         with torch.no_grad(), self._place():
             self._seed_call()
-            again = outputs(model, trials[0].inputs)
+            again, _ = outputs(model, trials[0].inputs)
             if any(difference(a, b) for a, b in zip(again, trials[0].expected, strict=True)):
                 raise Unsupported("the reference answers the same inputs differently")
             del again  # some GiB, of a large problem
@@ -166,14 +163,14 @@ class Problem:
         if scale != 1.0:
             scaled = [_scaled(value, scale) for value in inputs]
             try:
-                expected = self._answers(model, scaled, _EASE)
+                expected, structure = self._answers(model, scaled, _EASE)
                 if all(_finite(part) for part in expected):
-                    return Trial(scaled, expected)
+                    return Trial(scaled, expected, structure)
             except Unsupported:  # such magnitudes are not this task's
                 pass
-        return Trial(inputs, self._answers(model, inputs))
+        return Trial(inputs, *self._answers(model, inputs))
 
-    def _answers(self, model: Any, inputs: list[Any], ease: float = 1.0) -> list[Expected]:
+    def _answers(self, model: Any, inputs: list[Any], ease: float = 1.0) -> tuple[list[Expected], str]:
         self._seed_call()
         if self.published:
             return published(model, inputs, self._tolerances)

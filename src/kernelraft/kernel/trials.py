@@ -13,10 +13,11 @@ from kernelraft.kernel.compare import Expected
 
 @dataclass(frozen=True)
 class Trial:
-    """One set of inputs and the reference's outputs for them, flat."""
+    """One set of inputs and the reference's outputs for them, flat, and the structure that they had."""
 
     inputs: list[Any]
     expected: list[Expected]
+    structure: str
 
 
 class Trials(Sequence[Trial]):
@@ -60,11 +61,15 @@ class Trials(Sequence[Trial]):
 
 @dataclass(frozen=True)
 class Case:
-    """The reference with parameters, these, and its trials; `state` is empty where a candidate builds its own."""
+    """The reference with parameters, these, its trials, and the structure of what it returns.
+
+    `state` is empty where a candidate builds its own.
+    """
 
     model: Any
     state: dict[str, torch.Tensor]
     trials: Trials
+    structure: str
 
 
 def _nbytes(trial: Trial) -> int:
